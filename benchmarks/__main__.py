@@ -10,6 +10,7 @@ ALL = (
     "overhead",
     "drawing",
     "lines",
+    "camera_watch",
     "tracker",
     "memory",
     "start",

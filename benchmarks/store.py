@@ -6,8 +6,9 @@
 2. While one thread saves events through the store as fast as it takes them, another one reads the newest 100 events of
    a random camera, class and time. Goals: p95 at most 50 ms, at least 500 events a second. Beside it, page 1,000 of all
    events, from its cursor and with OFFSET.
-3. A live source of 25 frames a second is shown while the retention deletes the clips, and as long without that. Goal:
-   the longest time between two frames is longer by at most one frame interval (40 ms).
+3. A live source of 25 frames a second is shown. In each of several rounds the retention deletes a part of the clips,
+   then it does nothing for as long. Goal: the longest time between two frames in a round is longer by at most one frame
+   interval (40 ms), in the median of the rounds: a single longest time is that of whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ LABELS = {"Person": 70, "Car": 25, "Dog": 4, "Truck": 1}
 """Classes and their shares, percent."""
 READ_S = 20.0
 PAGE = 100
+ROUNDS = 10
 GOAL_P95_S, GOAL_PER_S, FRAME_S = 0.05, 500.0, 0.04
 
 
@@ -136,33 +138,71 @@ def read_page_1000(folder: Path) -> None:
 
 
 def delete_clips(folder: Path, count: int, clip_kb: int) -> None:
-    """Goal 3: the longest time between two frames, alone and while clips are deleted."""
-    made = list(events(count, random.Random(3)))
+    """Goal 3: the longest time between two frames while clips are deleted, and in turn as long without that."""
+    folders = [folder / str(number) for number in range(ROUNDS)]
+    for one in folders:
+        write_clips(one, count // ROUNDS, clip_kb)
+    deleting, alone, all_deleting, all_alone = [], [], [], []
+    took_s = busy_s = 0.0
+    with showing() as gaps_since:
+        for number, one in enumerate(folders):
+            gaps_since()
+            lasted_s, worked_s = delete_all(one)
+            gaps = gaps_since()
+            time.sleep(lasted_s)
+            gaps_alone = gaps_since()
+            print(
+                f"round {number + 1}: longest while deleting {gaps[-1] * 1e3:.0f}, alone {gaps_alone[-1] * 1e3:.0f} ms"
+            )
+            deleting.append(gaps[-1])
+            alone.append(gaps_alone[-1])
+            all_deleting += gaps
+            all_alone += gaps_alone
+            took_s, busy_s = took_s + lasted_s, busy_s + worked_s
+    print(f"deleted {count:,} clips of {clip_kb} kB in {took_s:.1f} s, {busy_s / took_s:.0%} of a core")
+    print(f"time between frames, while deleting: {figures(sorted(all_deleting))}, late {late(all_deleting):.1%}")
+    print(f"time between frames, alone:          {figures(sorted(all_alone))}, late {late(all_alone):.1%}")
+    more_s = statistics.median(deleting) - statistics.median(alone)
+    verdict = "reached" if more_s <= FRAME_S else "missed"
+    print(f"the longest of a round, median: {more_s * 1e3:+.0f} ms (goal: <= {FRAME_S * 1e3:.0f} ms: {verdict})")
+
+
+def write_clips(folder: Path, count: int, clip_kb: int) -> None:
+    """A store of events with clips."""
+    folder.mkdir()
     content = bytes(clip_kb * 1000)
     connection = open_for_writing(folder / DATABASE)
     connection.execute("BEGIN")
-    for record in made:
+    for record in events(count, random.Random(3)):
         changes.save(connection, record, EventPhase.END)
         path = folder / record.clip
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     connection.execute("COMMIT")
     connection.close()
-    paths = [folder / record.clip for record in made]
-    del made
-    with showing() as gaps_since:
-        began_s = time.monotonic()
-        with EventStore(StoreSettings(folder=folder, keep_days=None, keep_gb=1e-9, min_free_gb=0)):
-            while any(path.exists() for path in paths):
-                time.sleep(0.2)
-        took_s, meanwhile = time.monotonic() - began_s, gaps_since()
-        time.sleep(took_s)
-        alone = gaps_since()
-    more_s = max(meanwhile) - max(alone)
-    print(f"deleted {count:,} clips of {clip_kb} kB in {took_s:.1f} s")
-    print(f"time between frames, while deleting:  {figures(meanwhile)}")
-    print(f"time between frames, as long without: {figures(alone)}")
-    print(f"the longest one is {more_s * 1e3:+.0f} ms (goal: <= {FRAME_S * 1e3:.0f} ms)")
+
+
+def delete_all(folder: Path) -> tuple[float, float]:
+    """Let the retention delete all clips: how long that takes, and the CPU time of the store's threads, seconds."""
+    began_s, busy_s = time.monotonic(), 0.0
+    with EventStore(StoreSettings(folder=folder, keep_days=None, keep_gb=1e-9, min_free_gb=0)):
+        while any(folder.glob("*/*/*.mp4")):
+            busy_s = cpu_s("streamer-store") + cpu_s("streamer-retention")
+            time.sleep(0.2)
+    return time.monotonic() - began_s, busy_s
+
+
+def cpu_s(name: str) -> float:
+    """The CPU time of a thread of this process, seconds; 0 where the system does not tell it."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return 0.0
+    idents = [thread.ident for thread in threading.enumerate() if thread.name == name and thread.ident is not None]
+    return sum(time.clock_gettime(time.pthread_getcpuclockid(ident)) for ident in idents)
+
+
+def late(gaps: list[float]) -> float:
+    """The share of frames that come more than one frame interval late."""
+    return sum(gap > 2 * FRAME_S for gap in gaps) / len(gaps)
 
 
 @contextmanager

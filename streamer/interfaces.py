@@ -240,7 +240,7 @@ class ConnectedSink(Protocol):
 
 @runtime_checkable
 class EventSink(Protocol):
-    """A sink that writes events, also those that end because the run ends."""
+    """A sink that writes events. If a run fails, it still gets the scenes with events that wait for it."""
 
     def write_end(self, scene: Scene) -> None:
         """Display thread, after the last `write`, however the run ends: the last scene again, with the final events.

@@ -271,8 +271,8 @@ class Pipeline:
         if (scene := self._rules.finish()) is not None:
             for observer in self._observers:
                 observer.events_ended(scene)
-            for sink_worker in self._sink_workers:
-                sink_worker.write_end(scene)
+        for sink_worker in self._sink_workers:
+            sink_worker.write_end(scene)
 
     def _draw(self, presented: Presented) -> Scene:
         fps = round(self._rate.tick(time.monotonic()), 1) if self._live else float(self._source.info.average_fps or 0)

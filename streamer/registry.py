@@ -175,6 +175,7 @@ ANNOTATORS = Registry(  # in the order in which they draw: labels avoid what oth
         "boxes": "streamer.render.boxes:BoxAnnotator",
         "zones": "streamer.render.overlays.rules:ZoneAnnotator",
         "lines": "streamer.render.overlays.rules:LineAnnotator",
+        "counts": "streamer.render.overlays.counts:CountsAnnotator",
         "hud": "streamer.render.overlays.hud:HudAnnotator",
         "labels": "streamer.render.labels.annotator:LabelAnnotator",
     },

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.errors import ConfigError
 from streamer.interfaces import StreamInfo
+from streamer.system import paths
 from streamer.values.labels import LabelTable
 
 
@@ -26,7 +28,9 @@ def build_rules(
         ConfigError: as of `check_rules`.
     """
     check_rules(settings, labels)
-    return Rules(settings, _camera_of(info), count)
+    camera_watch = CameraWatch(settings.camera) if settings.camera.watches(live=info.live) else None
+    camera = camera_of(info.name) if info.path is None else Path(info.path).name
+    return Rules(settings, camera, count, camera_watch)
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:
@@ -54,7 +58,10 @@ def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Seque
         raise ConfigError(*problems)
 
 
-def _camera_of(info: StreamInfo) -> str:
-    """The name of a source in events: of a file, also one that is played in real time, without its folders."""
-    path = Path(info.path or info.name)
-    return path.name if info.path is not None or path.is_file() else info.name
+def camera_of(source: str) -> str:
+    """The name in events of a source that has no other: of a file, its name without the folders.
+
+    Args:
+        source: a path, or what the source is called (`StreamInfo.name`).
+    """
+    return Path(source).name if paths.is_file(source) else source

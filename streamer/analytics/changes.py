@@ -69,7 +69,7 @@ class Change:
     """What became certain: an `Event` without what is the same for all rules.
 
     Attributes:
-        rule, kind, track, time_s, direction, inside_s, phase, value: as of `Event`.
+        rule, kind, track, time_s, direction, inside_s, phase, value, text: as of `Event`.
         key: of the event that it starts, updates or ends, among the events of the rule that last.
     """
 
@@ -82,6 +82,7 @@ class Change:
     direction: Direction | None = None
     inside_s: float | None = None
     value: int | None = None
+    text: str = ""
 
 
 class Rule(Protocol):

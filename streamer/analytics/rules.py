@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.changes import Change, FrameTracks, Rule
 from streamer.analytics.continuity import Continuity
 from streamer.analytics.counts import Count, Presence
@@ -45,6 +46,7 @@ class Rules:
         settings: the rules; none if None.
         camera: the name in events of a stream without a name.
         count: gets `crossing in`, `crossing out` or the kind of each event, with the name of its rule.
+        camera_watch: finds events about the camera itself; None for none.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class Rules:
         settings: AnalyticsSettings | None = None,
         camera: str = "",
         count: CountEvent = lambda _what, _rule: None,
+        camera_watch: CameraWatch | None = None,
     ) -> None:
         self._settings = settings = settings or AnalyticsSettings()
-        self._camera, self._count = camera, count
+        self._camera, self._count, self._camera_watch = camera, count, camera_watch
         self._history, self._schedules = TrackHistory(), Schedules(settings.rules)
         self._zones = [Zones(group) for group in _by_anchor(settings.zones)]
         self._counts = [Count(one) for one in settings.counts]
@@ -64,15 +67,26 @@ class Rules:
         self._continuity = Continuity(self._history.label)
         self._happened: Counter[tuple[str, str]] = Counter()
         self._numbers = itertools.count(1)
-        self._open: dict[tuple[str, int], int] = {}
+        self._open: dict[tuple[str, int], tuple[int, int]] = {}  # number and track of each event that lasts
         self._last: Scene | None = None
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with its events, and the counts after it. Scenes come in the order in which they are shown."""
-        if not self._rules:
+        if not self._rules and self._camera_watch is None:
             return scene
-        changes = list(self._begin_segment(scene.frame))
-        self._last, time_s = scene, scene.frame.time_s
+        changes = [] if self._camera_watch is None else list(self._camera_watch.update(scene.frame))
+        if self._rules:
+            changes += self._track_changes(scene)
+        self._last = scene
+        if not self._rules and not changes:
+            return scene
+        watched = self._watched(scene, changes)
+        self._history.forget_old(scene.frame.time_s, {track for _, track in self._open.values()})
+        return watched
+
+    def _track_changes(self, scene: Scene) -> Iterator[Change]:
+        yield from self._begin_segment(scene.frame)
+        time_s = scene.frame.time_s
         tracks = self._identify(scene.tracks, time_s)
         self._history.add(tracks, scene.labels, time_s)
         frame = FrameTracks(
@@ -84,8 +98,7 @@ class Rules:
             self._schedules.off(scene.frame.arrival_wall_clock_s),
         )
         for rule in self._rules:
-            changes += rule.update(frame)
-        return self._watched(scene, changes)
+            yield from rule.update(frame)
 
     def _identify(self, tracks: Tracks, time_s: float) -> Tracks:
         """Join tracks that are one object; without the boxes of those that another one continues."""
@@ -105,7 +118,7 @@ class Rules:
     def finish(self) -> Scene | None:
         """The run ended: the last scene with the ends of the events that last; None if there are none."""
         last, self._last = self._last, None
-        changes = list(self._end())
+        changes = [*self._end(), *(() if self._camera_watch is None else self._camera_watch.end())]
         return self._watched(last, changes) if last is not None and changes else None
 
     def _begin_segment(self, frame: Frame) -> Iterator[Change]:
@@ -155,16 +168,20 @@ class Rules:
             self._history.best_score(track) if track else None,
             one.value,
             tuple(name for zones in self._zones for name in zones.names_of(track)) if track else (),
+            one.text,
         )
 
     def _number(self, one: Change) -> int:
-        """The number of the event: a new one for its start, and the same until its end."""
+        """The number of the event: a new one for its start, and the same until its end; 0 if it is not stored."""
+        if one.kind in (EventKind.CAMERA_LOST, EventKind.CAMERA_BACK):
+            return 0  # found with the next frame; a loss is stored when it happens (`RunObserver.source_changed`)
         key = one.rule.name, one.key
         if one.phase is EventPhase.MOMENT:
             return next(self._numbers)
         if one.phase is EventPhase.START:
-            self._open[key] = next(self._numbers)
-        return self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+            self._open[key] = next(self._numbers), one.track
+        number, _ = self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+        return number
 
     def _line_states(self) -> Iterator[LineState]:
         for line in self._settings.lines:

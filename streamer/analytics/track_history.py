@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from streamer.config.analytics import RuleSettings
@@ -46,10 +47,8 @@ class TrackHistory:
         self._rows: dict[str, frozenset[int]] = {}
         self._time_s, self._pruned_s = 0.0, 0.0
 
-    def clear(self) -> None:
-        """Forget all tracks."""
-        self._tracks.clear()
-        self._pruned_s = 0.0
+    def __contains__(self, track: int) -> bool:
+        return track in self._tracks
 
     def add(self, tracks: Tracks, labels: LabelTable, time_s: float) -> None:
         """The tracks that are shown on a frame."""
@@ -72,7 +71,6 @@ class TrackHistory:
             if score > one.best_score:
                 one.best_score = score
             one.last_s = time_s
-        self._prune(time_s)
 
     def join(self, old: int, new: int) -> None:
         """The track `new` is the same object as `old`: from now on they have one history."""
@@ -80,7 +78,7 @@ class TrackHistory:
 
     def separate(self, track: int) -> None:
         """A track that was joined is an object of its own: it gets a copy of the history."""
-        if track in self._tracks:
+        if track in self:
             one = self._tracks[track]
             self._tracks[track] = replace(one, shown=dict(one.shown))
 
@@ -106,8 +104,11 @@ class TrackHistory:
                 return False
         return one.best_average >= rule.min_score and one.last_s - one.first_s >= rule.min_age_s
 
-    def _prune(self, time_s: float) -> None:
-        if time_s - self._pruned_s > FORGOTTEN_AFTER_S / 60:
-            self._pruned_s = time_s
-            for track in [one for one, kept in self._tracks.items() if time_s - kept.last_s > FORGOTTEN_AFTER_S]:
+    def forget_old(self, time_s: float, kept: Container[int]) -> None:
+        """Forget the tracks that were last shown long before a media time, or after it, except those in `kept`."""
+        if 0 <= time_s - self._pruned_s <= FORGOTTEN_AFTER_S / 60:
+            return
+        self._pruned_s = time_s
+        for track, one in list(self._tracks.items()):
+            if track not in kept and not 0 <= time_s - one.last_s <= FORGOTTEN_AFTER_S:
                 del self._tracks[track]

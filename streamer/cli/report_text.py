@@ -93,7 +93,7 @@ def _events(stats: RunStats) -> list[str]:
 
 
 def rules(report: Report) -> list[str]:
-    """The counts of each rule."""
+    """The counts of each rule, and how often the camera was lost, covered or moved."""
     told = [f"line {name}: {ways['in']} in, {ways['out']} out" for name, ways in report.lines.items()]
     for name, kinds in report.zones.items():
         dwelt = f", {kinds['dwell']} dwelt" if kinds["dwell"] else ""
@@ -102,7 +102,8 @@ def rules(report: Report) -> list[str]:
         told.append(f"count {name}: {_beyond(kinds).removeprefix(', ') or 'always within its limits'}")
     for name, kinds in report.presence.items():
         told.append(f"presence {name}: appeared {counted(kinds['appear'], 'time')}")
-    return told
+    happened = [f"{name} {counted(times, 'time')}" for name, times in report.camera.items() if times]
+    return [*told, f"camera: {', '.join(happened)}"] if happened else told
 
 
 def _beyond(kinds: Mapping[str, int]) -> str:

@@ -26,7 +26,7 @@ class CameraWatchSettings(Section):
     covered_s: float | None = Field(default=10.0, ge=1, le=3600)
     """After so long without details the camera is covered, seconds of media time: by a hand or cloth, blinded by a
     light, out of focus."""
-    covered_share: float = Field(default=0.2, gt=0, lt=1)
+    covered_share: float = Field(default=0.25, gt=0, lt=1)
     """The picture has no details if it has less than this share of its usual ones."""
     moved_s: float | None = Field(default=10.0, ge=1, le=3600)
     """After so long with another view the camera has moved, seconds of media time."""

@@ -56,6 +56,8 @@ class DrawSettings(Section):
     """The lines of `analytics`, with their crossings."""
     zones: bool = True
     """The zones of `analytics`, with the number of tracks inside."""
+    counts: bool = False
+    """A table with the counts of classes, zones and lines in the upper right corner; labels avoid it."""
     annotators: tuple[str, ...] = ()
     """Annotators of other packages, by name; they draw last."""
 

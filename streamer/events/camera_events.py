@@ -61,6 +61,11 @@ class CameraEvents:
         if self._settings.clip.annotated:
             self._annotate_former()
 
+    @property
+    def name(self) -> str:
+        """As of `RecordedCamera`."""
+        return self._name
+
     def recorder(self, stats: RunStats, destination: str = "") -> EventRecorder:
         """What observes the next run; see `EventRecorder`."""
         return EventRecorder(self, stats, destination)
@@ -89,6 +94,7 @@ class CameraEvents:
             self._loss.begin(fault, at_s)
         else:
             self._loss.end(at_s)
+            self._readings.back()
 
     def shows(self, watched: Watched) -> None:
         """As of `RecordedCamera`."""

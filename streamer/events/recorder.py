@@ -30,6 +30,11 @@ from streamer.values.recordings import RecordedFile
 class RecordedCamera(Protocol):
     """What is recorded of a camera besides the events of one run. Any thread may call it."""
 
+    @property
+    def name(self) -> str:
+        """Of the camera, in all of its events and in the paths of their files."""
+        ...
+
     def save(self, record: EventRecord, phase: EventPhase) -> None:
         """Store a record, with the part of the event that has happened, and tell targets."""
         ...
@@ -116,6 +121,7 @@ class EventRecorder(RunObserver):
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:
         """As of `RunObserver`."""
         self._began_time, self._live = self._now(), live
+        self._camera.source_changed("", time.monotonic())  # a file does not report it
         self._camera.check_rules(live=live)
         self._snapshots = self._camera.snapshots(info, self._stats, live=live)
         if self._clips is not None:
@@ -171,12 +177,12 @@ class EventRecorder(RunObserver):
             self._take(event, scene, Ending.RUN)
 
     def _take(self, event: Event, scene: Scene, ending: Ending) -> None:
-        at = self._time_of(event.time_s, scene)
+        if not event.number:  # a loss of the camera, which was stored when it happened
+            return
         if event.phase is EventPhase.START:
-            self._open[event.number] = self._begin(_record_of(event, at), EventPhase.START)
+            self._open[event.number] = self._begin(self._record_of(event, scene), EventPhase.START)
         elif event.phase is EventPhase.MOMENT:
-            moment = replace(_record_of(event, at), end_time=at, end_s=event.time_s, ending=Ending.RULE)
-            self._begin(moment, EventPhase.MOMENT)
+            moment = self._begin(_ended(self._record_of(event, scene), event, Ending.RULE), EventPhase.MOMENT)
             self._end_files(moment.id, event.time_s)
         elif event.number in self._open:
             record = _updated(self._open[event.number], event)
@@ -185,8 +191,7 @@ class EventRecorder(RunObserver):
                 self._camera.save(record, EventPhase.UPDATE)
             else:
                 del self._open[event.number]
-                ended = replace(record, end_time=at, end_s=event.time_s, ending=ending)
-                self._camera.save(ended, EventPhase.END)
+                self._camera.save(_ended(record, event, ending), EventPhase.END)
                 self._end_files(record.id, event.time_s)
 
     def _begin(self, record: EventRecord, phase: EventPhase) -> EventRecord:
@@ -209,32 +214,42 @@ class EventRecorder(RunObserver):
         arrived = scene.frame.arrival_wall_clock_s
         return self._began_time + time_s if arrived is None else arrived - scene.frame.time_s + time_s
 
-
-def _record_of(event: Event, at: float) -> EventRecord:
-    return EventRecord(
-        new_id(),
-        event.camera,
-        event.rule,
-        event.kind,
-        at,
-        event.time_s,
-        track=event.track,
-        label=event.label,
-        direction=event.direction or "",
-        zones=event.zones,
-        score=event.score,
-        value=event.value,
-        text=event.text,
-    )
+    def _record_of(self, event: Event, scene: Scene) -> EventRecord:
+        return EventRecord(
+            new_id(),
+            self._camera.name,
+            event.rule,
+            event.kind,
+            self._time_of(event.time_s, scene),
+            event.time_s,
+            track=event.track,
+            label=event.label,
+            direction=event.direction or "",
+            zones=event.zones,
+            score=event.score,
+            value=event.value,
+            text=event.text,
+        )
 
 
 def _updated(record: EventRecord, event: Event) -> EventRecord:
-    """The record after a later part of its event, which may know the class better."""
+    """The record after a later part of its event, which may know the class better.
+
+    Its value stays the extreme one: that of the end is within the limits again.
+    """
+    is_extreme = event.phase is EventPhase.UPDATE and event.value is not None
     return replace(
         record,
         label=event.label or record.label,
         zones=tuple(dict.fromkeys((*record.zones, *event.zones))),
         score=record.score if event.score is None else max(event.score, record.score or 0.0),
+        value=event.value if is_extreme else record.value,
         text=event.text or record.text,
         revision=record.revision + 1,
     )
+
+
+def _ended(record: EventRecord, event: Event, ending: Ending) -> EventRecord:
+    """The record with its end. Its duration is that of media time, which has no jumps, unlike the clock."""
+    duration_s = event.time_s - record.start_s
+    return replace(record, end_time=record.start_time + duration_s, end_s=event.time_s, ending=ending)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from streamer.analytics.build import camera_of
 from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
@@ -21,6 +21,7 @@ from streamer.events.timer import Timer
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.notify.notifier import Notifier
+from streamer.sources.selection import path_of
 from streamer.store.event_store import EventStore
 from streamer.system.secrets import redacted
 
@@ -86,7 +87,7 @@ def event_observers(
     """What stores the events of a run, if its settings say so.
 
     Args:
-        uri: its source, which is the name of its camera.
+        uri: its source, which names its camera.
         settings: of the run.
         stats: of the run.
         stack: leaves what is entered here.
@@ -100,8 +101,7 @@ def event_observers(
     service = event_service(settings.store, settings.notify)
     if service is None:
         return ()
-    name = redacted(uri) if "://" in uri else Path(uri).name
-    events = stack.enter_context(service).camera(name, settings)
+    events = stack.enter_context(service).camera(camera_of(redacted(path_of(uri))), settings)
     stack.callback(events.close)
     return (events.recorder(stats, service.destination), _TargetFigures(service.notifier))
 

@@ -36,7 +36,7 @@ class ClosableQueue:
             return self._closed
 
     def close(self) -> None:
-        """Wake all waiting threads with Closed; the remaining items are discarded."""
+        """Wake all waiting threads with Closed; the remaining items are not delivered."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -134,6 +134,14 @@ class BoundedQueue(ClosableQueue, Generic[T]):
         with self._changed:
             self._finished = True
             self._changed.notify_all()
+
+    def take_rest(self) -> list[T]:
+        """The items that waited when the queue was closed, oldest first."""
+        with self._changed:
+            rest = list(self._items)
+            self._items.clear()
+            self._bytes = 0
+            return rest
 
 
 class ReorderBuffer(ClosableQueue, Generic[T]):

@@ -121,13 +121,22 @@ class SinkWorker:
                 return
             waiting = left
 
-    def write_end(self, scene: Scene) -> None:
-        """Display thread, after the threads were joined: the events that end with the run, if the sink writes events.
+    def write_end(self, scene: Scene | None) -> None:
+        """Display thread, after the threads were joined: give a sink of events those that it lacks.
 
-        A sink that failed, or whose thread hangs, does not get them.
+        These are the events of scenes that still waited when the run failed, and the final events of the run. A sink
+        that failed, or whose thread hangs, does not get them.
+
+        Args:
+            scene: the last one, with the final events; None if there are none.
         """
-        if isinstance(self.sink, EventSink) and self._drained.is_set() and not self._failed:
-            with self._survived():
+        if not isinstance(self.sink, EventSink) or not self._drained.is_set() or self._failed:
+            return
+        with self._survived():
+            for waiting in self._queue.take_rest():
+                if waiting.watched.events:
+                    self.sink.write(waiting)
+            if scene is not None:
                 self.sink.write_end(scene)
 
     def release(self) -> None:
@@ -144,9 +153,11 @@ class SinkWorker:
         """Log a failure of a sink that is not required, and give it no more scenes."""
         try:
             yield
-        except SinkError as error:
+        except Closed:
+            raise
+        except BaseException as error:
             self._failed = True
-            if self._required:
+            if self._required or not isinstance(error, SinkError):
                 raise
             self._queue.close()
             log.warning("%s; the run goes on without it", error)

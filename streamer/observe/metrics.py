@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from streamer.errors import ConfigError
 from streamer.flow.stats import DurationHistogram
+from streamer.observe.rule_metrics import rule_metrics
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS, redacted
 from streamer.values.states import FrameState
@@ -161,6 +162,7 @@ class StreamCollector(Collector):
             yield histogram
         yield from _by_kind(CounterMetricFamily, _COUNTERS, [(common, figures.counts) for common, figures in streams])
         yield from _by_kind(GaugeMetricFamily, _GAUGES, [(common, figures.gauges) for common, figures in streams])
+        yield from rule_metrics(labels(), [(common, one.counts, one.gauges) for common, one in streams])
         info = GaugeMetricFamily("streamer_build_info", "1, with the version as a label.", labels=["version"])
         info.add_metric([_version()], 1)
         yield info

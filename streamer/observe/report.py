@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from streamer.config.analytics import AnalyticsSettings, RuleSettings
+from streamer.config.camera_watch import CAMERA_RULE
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.values.events import COUNTED, Direction, EventKind, counted_as
@@ -64,6 +65,12 @@ class Report:
         """Events of each rule of `presence` by kind."""
         return self._counts(self.rules.presence, _kinds("appear", "disappear"))
 
+    @property
+    def camera(self) -> dict[str, int]:
+        """How often the camera was lost for `lost_s`, covered and moved."""
+        counts = self.stats.counts
+        return {name: counts.get((f"camera_{name}", CAMERA_RULE), 0) for name in ("lost", "covered", "moved")}
+
     def _counts(self, rules: Sequence[RuleSettings], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
         counts = self.stats.counts
         return {rule.name: {key: counts.get((what, rule.name), 0) for key, what in names.items()} for rule in rules}
@@ -96,6 +103,7 @@ class Report:
             "zones": self.zones,
             "object_counts": self.object_counts,
             "presence": self.presence,
+            "camera": self.camera,
             "outputs": list(self.outputs),
             "notes": list(self.notes),
         }

@@ -69,7 +69,7 @@ class ReplaySession(Session):
             optional=sinks.optional,
             stats=self.stats,
             path=FramePath(route, live_presentation(tracker, header.overlay, header.delay_s)),
-            rules=build_rules(settings.analytics, header.labels, source.info, self.stats.count),
+            rules=build_rules(settings.analytics, header.labels, header.info, self.stats.count),
         )
         detector = f"using recorded detections of {header.source}"
         return build.BuiltRun(pipeline, source.info, detector, sinks.all)

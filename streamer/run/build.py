@@ -25,6 +25,7 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.scene_figures import SceneFigures
 from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
@@ -136,15 +137,14 @@ def build_run(
     """
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
-    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings)
+    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings, SceneFigures(stats))
     source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         message(f"metrics at {_serve_metrics(settings.metrics.address, source.info, stats, stack, observers)}")
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
-    shared_s = 0.0 if own.detectors is None else own.detectors.longest_interval_s
-    interval_s = max(every.interval_s(info.average_fps), shared_s)
+    interval_s = max(every.interval_s(info.average_fps), own.detectors.longest_interval_s if own.detectors else 0.0)
     tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()

@@ -97,7 +97,10 @@ class Outputs:
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
         _refuse_standard_output(given, report)
-        if not settings.analytics.rules and any(one.sink in ("events", "crossings") for one in given):
+        watches = settings.analytics.camera.watches(live=is_live(source, settings.source))
+        if not settings.analytics.rules and any(
+            one.sink == "crossings" or (one.sink == "events" and not watches) for one in given
+        ):
             raise ConfigError("there is no rule to write events of; give analytics.lines or analytics.zones")
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))

@@ -18,6 +18,7 @@ from streamer.config.output import OutputEntry
 from streamer.config.settings import Settings
 from streamer.detectors.function import DetectFunction, FunctionDetector
 from streamer.errors import ConfigError, Interrupted
+from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
 from streamer.pipeline import Pipeline
@@ -25,6 +26,7 @@ from streamer.run.arguments import check_parts, merged_settings
 from streamer.run.build import OwnParts, build_run
 from streamer.run.loaded_detector import LoadedDetector
 from streamer.run.outputs import Outputs
+from streamer.values.events import Event
 from tracking.types import Tracker
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Scenes(Iterator[Scene]):
         self._has_outputs = bool(outputs.entries or own.sinks)
         outputs.check(source)
         self._stack = ExitStack()
+        self._final = _FinalEvents()
         this = weakref.ref(self)  # a part that referred to this object would keep it alive
         try:
             run = build_run(
@@ -60,6 +63,7 @@ class Scenes(Iterator[Scene]):
                 stats=self.stats,
                 message=lambda _: None,
                 on_close=lambda: _stop(this()),
+                observers=(self._final,),
                 own=own,
             )
         except BaseException as error:
@@ -83,6 +87,11 @@ class Scenes(Iterator[Scene]):
         except BaseException:
             self._ended = True
             raise
+
+    @property
+    def final_events(self) -> tuple[Event, ...]:
+        """The ends of the events that lasted at the end of the run, such as `leave`; empty before that."""
+        return self._final.events
 
     def run(self) -> None:
         """Run to the end, for the outputs alone. Logs a warning if there is no output."""
@@ -113,6 +122,16 @@ class Scenes(Iterator[Scene]):
         with contextlib.suppress(type(error)):
             self._scenes.throw(error)
         self._stack.__exit__(kind, error, traceback)  # does nothing if the iteration had begun
+
+
+class _FinalEvents(RunObserver):
+    """Keeps the events that end with the run: no scene of the iteration has them."""
+
+    events: tuple[Event, ...] = ()
+
+    def events_ended(self, scene: Scene) -> None:
+        """See `RunObserver`."""
+        self.events = scene.watched.events
 
 
 def _iterate(pipeline: Pipeline, stack: ExitStack) -> Generator[Scene, None, None]:

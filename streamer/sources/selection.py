@@ -45,7 +45,7 @@ def open_source(
     settings, context = settings or SourceSettings(), context or SourceContext()
     if not uri:
         raise SourceUnavailable("no source given; give a video file, a camera, an address or lavfi:GRAPH")
-    target = _path_of(uri)
+    target = path_of(uri)
     name = next(SOURCES.accepting(target, settings, without=without), None)
     if name is None:
         schemes = [scheme for one in SOURCES for scheme in getattr(SOURCES[one], "schemes", ())]
@@ -63,7 +63,7 @@ def is_live(uri: str, settings: SourceSettings) -> bool:
 
     A file that is played in real time is not live here, because it ends.
     """
-    target = _path_of(uri)
+    target = path_of(uri)
     name = next(SOURCES.accepting(target, settings), None)
     known = None if name is None else getattr(SOURCES[name], "is_live", None)
     return known is not None and (bool(known(target)) or settings.live is True)
@@ -80,7 +80,7 @@ def _refuse_address_without_scheme(path: str) -> None:
     raise SourceUnavailable(f"{shown.partition('://')[2]}: no such file; did you mean {shown}?")
 
 
-def _path_of(uri: str) -> str:
+def path_of(uri: str) -> str:
     """The path in a `file://` address; any other text as it is."""
     if paths.scheme_of(uri) != "file" or paths.exists(uri):
         return uri

@@ -20,7 +20,7 @@ from streamer.config.events import StoreSettings
 from streamer.errors import ConfigError, StreamerError
 from streamer.store import changes, queries, recordings
 from streamer.store.changes import TargetsFor
-from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.connections import begin_anew, code, is_corrupt, open_for_writing
 from streamer.store.database.folder import DATABASE, lock, prepare
 from streamer.store.database.readers import Readers
 from streamer.store.database.writer import Change, CorruptionFound, Writer
@@ -75,6 +75,7 @@ class EventStore:
         self._writer: Writer | None = None
         self._retention: Retention | None = None
         self._lock: FileLock | None = None
+        self._ends_killed_later = False
         self._callbacks: list[Callable[[], None]] = []
         self._callbacks_lock = threading.Lock()
 
@@ -97,14 +98,17 @@ class EventStore:
             committed=self._announce,
             renewed=self._readers.renew,
         )
-        keep_s = (self._settings.keep_days or 0) * DAY_S
+        keep_days = self._settings.keep_days
+        seen_time = None if keep_days is None else changes.seen_time(connection)  # without a limit no clock matters
         self._retention = Retention(
             self._settings,
-            AgeClock(keep_s, changes.seen_time(connection), clock=self._clock),
+            AgeClock((keep_days or 0) * DAY_S, seen_time, clock=self._clock),
             query=self._read,
             put=self._writer.put,
             retry_now=self._writer.retry_now,
         )
+        if self._ends_killed_later:
+            self._put(Change(self._end_killed, announced=True))
         self._writer.start(self._retention.disk_full)
         self._retention.start()
 
@@ -238,15 +242,21 @@ class EventStore:
         try:
             with connection:  # commits, or rolls back
                 connection.execute("BEGIN IMMEDIATE")
-                ended = changes.end_killed(connection, self._targets_for)
+                self._end_killed(connection)
         except sqlite3.Error as error:
+            if code(error) == sqlite3.SQLITE_FULL:  # the retention makes room, and the writer tries until there is some
+                self._ends_killed_later = True
+                return connection
             connection.close()
             if is_corrupt(error):
                 raise
             raise ConfigError(f"store.folder: cannot write {self._path}: {error}") from error
+        return connection
+
+    def _end_killed(self, connection: sqlite3.Connection) -> None:
+        ended = changes.end_killed(connection, self._targets_for)
         if ended:
             log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
-        return connection
 
     def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         def read() -> T:

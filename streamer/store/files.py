@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -29,25 +30,42 @@ def noted(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
     return [path for (path,) in rows]
 
 
-def unlink(folder: Path, paths: Iterable[str], *, today: date) -> list[str]:
+def warn(file: Path, error: OSError) -> None:
+    """Say that a file cannot be deleted."""
+    log.warning("store: cannot delete %s: %s", file, error.strerror)
+
+
+def unlink(
+    folder: Path,
+    paths: Iterable[str],
+    *,
+    today: date,
+    failed: Callable[[Path, OSError], object] = warn,
+    pause: Callable[[float], object] = lambda _: None,
+) -> list[str]:
     """Delete files of a store, and the folders of earlier days that become empty; the paths that are gone.
 
     Args:
         folder: of the store.
         paths: relative to it. A path that leads out of it is refused, and counts as gone.
         today: events of this day may still come, so its folders stay.
+        failed: called for a file that cannot be deleted.
+        pause: called after each file with the time that it took, seconds.
     """
-    gone = []
+    gone, days = [], set()
     for path in paths:
-        file = place(folder, path)
+        file, began_s = place(folder, path), time.monotonic()
         try:
             if file is not None:
                 file.unlink(missing_ok=True)
-                _remove_empty(folder, file.parent, today)
+                days.add(file.parent)
         except OSError as error:
-            log.warning("store: cannot delete %s: %s", file, error.strerror)
+            failed(file or folder, error)
         else:
             gone.append(path)
+        pause(time.monotonic() - began_s)
+    for day in days:
+        _remove_empty(folder, day, today)
     return gone
 
 
@@ -59,12 +77,13 @@ def event_files(folder: Path, *, before: date | None = None) -> Iterator[tuple[P
         before: only in folders of earlier days.
     """
     for day in folder.glob("*/*-*-*"):
-        if not day.is_dir() or (before is not None and day.name >= before.isoformat()):
+        if before is not None and day.name >= before.isoformat():
             continue
-        for path in day.iterdir():
-            event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
-            if is_id(event_id) and rest in SUFFIXES:
-                yield path, event_id, SUFFIXES[rest]
+        with suppress(FileNotFoundError, NotADirectoryError):  # a program deletes it meanwhile; it is a file
+            for path in day.iterdir():
+                event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
+                if is_id(event_id) and rest in SUFFIXES:
+                    yield path, event_id, SUFFIXES[rest]
 
 
 def without_event(connection: sqlite3.Connection, folder: Path, before: date) -> list[str]:

@@ -46,6 +46,14 @@ def test_a_run_stores_each_event_with_clip_and_snapshots(program: Program) -> No
         check_files(program.folder / "kept", event)
 
 
+def test_the_events_and_the_files_of_an_address_have_the_name_of_its_file(program: Program) -> None:
+    clip = write_clip(program.folder)
+    result = program("run", f"file://{clip}", "--detector", "seen.jsonl", "--line", LINE, "--store", "kept")
+    assert result.code == 0, result.errors
+    events = stored(program.folder / "kept")
+    assert {event.camera for event in events} == {event.clip.split("/")[0] for event in events} == {"clip.mp4"}
+
+
 def check_files(folder: Path, event: EventRecord) -> None:
     """The clip holds the event; the snapshots are pictures of the frame and of a part of it."""
     assert event.clip_duration_s is not None

@@ -108,6 +108,22 @@ def test_gaps_are_left_out_and_reported(site: Site, tmp_path: Path) -> None:
     assert numbers(tmp_path / "out.mp4") == [*range(50), *range(250, 300)]
 
 
+def test_a_plan_has_the_files_inside_the_span() -> None:
+    begins = (0.0, 2.0, 5.0, 7.0, 9.0)
+    files = [StoredRecording(Path(f"{at}.mp4"), "gate", at, at + 2) for at in begins]
+    plan = make_plan(reversed(files), Span(2.0, 9.0))
+    assert plan is not None
+    assert [(part.start_time, part.from_s, part.to_s) for part in plan.parts] == [
+        (2.0, None, None), (5.0, None, None), (7.0, None, None),
+    ]  # fmt: skip
+    assert plan.gaps == []  # a pause of one second is none
+    plan = make_plan([replace(files[1], end_time=None), files[3]], Span(3.0, 10.5))
+    assert plan is not None
+    assert [(part.from_s, part.to_s) for part in plan.parts] == [(1.0, 8.5), (None, None)]
+    assert plan.gaps == [Span(9.0, 10.5)]
+    assert make_plan(files, Span(11.0, 12.0)) is None
+
+
 def test_files_that_retention_removed_are_forgotten(site: Site) -> None:
     site.record(range(100))
     first, second = recordings.find(site.connection, "gate", T, T + 10)
@@ -172,6 +188,7 @@ def test_files_are_found_by_their_names_without_a_store(site: Site, tmp_path: Pa
         (tmp_path / name).write_bytes(original.read_bytes())
     found = named_files(str(tmp_path / "door-%Y%m%d-%H%M%S.mp4"), Span(begin + 1, begin + 3))
     assert [file.start_time - begin for file in found] == [0.0, 2.0]
+    assert [file.end_time is not None and file.end_time - begin for file in found] == pytest.approx([2.0, 4.0])
     plan = make_plan(found, Span(begin + 1, begin + 3))
     assert plan is not None
     export(plan, tmp_path / "out.mp4")

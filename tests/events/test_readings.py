@@ -23,7 +23,8 @@ def test_each_change_is_published_once() -> None:
         readings.scene(line(entered))
     readings.change(CameraCondition.LOST)
     readings.change(CameraCondition.LOST)
-    readings.scene(line(2))
+    readings.scene(line(2))  # a frame of before the loss
+    readings.back()
     readings.change(CameraCondition.STOPPED)
     assert {name for name, _, _ in published} == {"front"}
     counts = [
@@ -68,3 +69,30 @@ def test_a_covered_camera_stays_covered_until_it_is_clear() -> None:
     ):
         readings.scene(watched)
     assert published == [CameraCondition.RUNNING, CameraCondition.COVERED, CameraCondition.RUNNING]
+
+
+def test_a_lost_camera_stays_lost_until_it_sends_frames() -> None:
+    published: list[CameraCondition] = []
+    readings = Readings("front", lambda _name, _watched, condition: published.append(condition))
+    readings.scene(line(0))
+    readings.change(CameraCondition.LOST)
+    for _ in range(3):  # `serve` starts its run again and again
+        readings.change(CameraCondition.STARTING)
+        readings.change(CameraCondition.LOST)
+    readings.scene(line(0))
+    readings.back()
+    assert published == [CameraCondition.RUNNING, CameraCondition.LOST, CameraCondition.RUNNING]
+
+
+def test_a_covered_camera_is_covered_after_a_loss() -> None:
+    published: list[CameraCondition] = []
+    readings = Readings("front", lambda _name, _watched, condition: published.append(condition))
+    readings.scene(covered(EventKind.CAMERA_COVERED))
+    readings.change(CameraCondition.LOST)
+    readings.back()
+    readings.change(CameraCondition.STARTING)
+    readings.scene(Watched())
+    assert published == [
+        CameraCondition.COVERED, CameraCondition.LOST, CameraCondition.COVERED, CameraCondition.STARTING,
+        CameraCondition.RUNNING,
+    ]  # fmt: skip

@@ -23,7 +23,10 @@ from prometheus_client.samples import Sample
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.observe.metrics import BOUNDS_S, MetricsServer, Stream, buckets
+from streamer.observe.scene_figures import SceneFigures
+from streamer.values.events import CountState, Event, EventKind, EventPhase, LineState, Watched, ZoneState
 from streamer.values.states import FrameState
+from tests.render.scenes import noise, scene, tracks
 
 SOURCE = "rtsp://camera/live"
 
@@ -109,6 +112,35 @@ def test_metrics_have_their_labels(server: MetricsServer) -> None:
     assert value("streamer_stage_duration_seconds_bucket", stage="detect", le="0.5") == 4
     assert value("streamer_frame_age_seconds_bucket", at="detector", le="0.04") == 1
     assert value("streamer_frame_age_seconds_bucket", at="detector", le="+Inf") == 2
+
+
+def test_the_counts_of_rules_and_the_objects_are_metrics(server: MetricsServer, stats: RunStats) -> None:
+    figures, picture = SceneFigures(stats), noise(64, 48)
+    area = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
+    covered = Event("camera", EventKind.CAMERA_COVERED, 0, "", 1.0, "gate", phase=EventPhase.START, number=1)
+    first = Watched(
+        (covered,), (LineState("gate", area[:2], 2, 1),), (ZoneState("door", area, 1, 3),), (CountState("queue", 4),)
+    )
+    figures.scene_shown(scene(picture, tracks([(0, 0, 9, 9)] * 2, labels=[1, 1]), watched=first))
+    for what, rule in (("crossing in", "gate"), ("crossing out", "gate"), ("camera_covered", "camera")):
+        stats.count(what, rule)
+
+    def value(name: str, **labels: str) -> float:
+        (found,) = (one.value for one in scrape(server)[name] if labels.items() <= one.labels.items())
+        return found
+
+    assert value("streamer_line_crossings_total", line="gate", direction="in") == 2
+    assert value("streamer_line_crossings_total", line="gate", direction="out") == 1
+    assert value("streamer_zone_entries_total", zone="door") == 3
+    assert value("streamer_zone_occupancy", zone="door") == 1
+    assert value("streamer_rule_objects", rule="queue") == 4
+    assert value("streamer_objects", **{"class": "Car"}) == 2
+    assert value("streamer_camera_covered") == 1
+    assert value("streamer_events_total", rule="gate", kind="crossing") == 2
+    assert value("streamer_events_total", rule="camera", kind="camera_covered") == 1
+    figures.scene_shown(scene(picture, tracks([]), watched=Watched(zones=(ZoneState("door", area, 0, 3),))))
+    assert value("streamer_objects", **{"class": "Car"}) == 0
+    assert value("streamer_zone_occupancy", zone="door") == 0
 
 
 def test_a_named_stream_has_its_name_as_a_label() -> None:

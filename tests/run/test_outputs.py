@@ -25,6 +25,14 @@ def test_typed_outputs_get_the_common_settings_and_listed_ones_their_own() -> No
     assert found == [("a.mp4", 20, None), ("b.mp4", 30, None), ("c.mp4", None, None), ("a.jsonl", None, "jsonl")]
 
 
+def test_events_of_a_live_source_need_no_rule() -> None:
+    (only,) = Outputs.of(load_settings(None), "rtsp://camera/1", events=Path("e.jsonl")).entries
+    assert only.sink == "events"
+    for settings, source in (("never", "rtsp://camera/1"), ("live", "clip.mp4")):
+        with pytest.raises(ConfigError, match="there is no rule to write events of"):
+            Outputs.of(load_settings(None, [f"analytics.camera.when={settings}"]), source, events=Path("e.jsonl"))
+
+
 def test_an_empty_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="an output has an empty name"):
         Outputs.of(load_settings(None), "clip.mp4", typed=["a.mp4", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def test_info_stats_and_detector_are_available(clip: Path) -> None:
         assert scenes.detector == "using OneBox (1 class)"
         assert sum(1 for _ in scenes) == FRAMES
     assert scenes.stats.shown == FRAMES
+
+
+@pytest.mark.parametrize("taken", [1, FRAMES])
+def test_events_that_last_end_with_the_run(taken: int) -> None:
+    zone = {"name": "all", "points": [[0, 0], [1, 0], [1, 1], [0, 1]], "enter_s": 0}
+    scenes = streamer.open(Numbers(), detector=OneBox(), tracker="iou", settings={"analytics.zones": [zone]})
+    events = [event for scene in itertools.islice(scenes, taken) for event in scene.watched.events]
+    assert scenes.final_events == ()
+    scenes.close()
+    events += scenes.final_events
+    assert [event.phase for event in events] == ["start", "end"]
 
 
 def test_parts_of_ones_own_replace_those_of_the_settings() -> None:

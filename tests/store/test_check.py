@@ -9,10 +9,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamer.errors import ConfigError
+from streamer.store import files, queries
 from streamer.store.commands import deletion, following
 from streamer.store.commands.check import YOUNG_S, check
 from streamer.store.commands.export import csv_rows, json_lines
@@ -85,6 +87,27 @@ def test_young_files_of_a_running_program_are_left_alone(tmp_path: Path) -> None
         os.utime(unfinished, (old, old))
         assert check(tmp_path, repair=True).is_sound
         assert not unfinished.exists()
+
+
+def test_events_that_are_deleted_during_the_check_are_no_problem(
+    tmp_path: Path, made: list[tuple[EventRecord, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [record.id for record, _ in made]
+    find_all, event_files = queries.find_all, files.event_files
+
+    def rows_then_deletion(*arguments: Any, **options: Any) -> Iterator[EventRecord]:
+        found = [*find_all(*arguments, **options)]
+        deletion.delete(tmp_path, ids[:1])
+        yield from found
+
+    def files_then_deletion(folder: Path, **options: Any) -> Iterator[tuple[Path, str, str]]:
+        found = [*event_files(folder, **options)]
+        deletion.delete(tmp_path, ids[1:])
+        yield from found
+
+    monkeypatch.setattr(queries, "find_all", rows_then_deletion)
+    monkeypatch.setattr(files, "event_files", files_then_deletion)
+    assert check(tmp_path, repair=False).lines == [f"{tmp_path / 'events.db'}: ok", "0 events, 0.0 MB of files"]
 
 
 def test_a_corrupt_database_is_replaced_and_clips_are_kept(

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ from streamer.errors import ConfigError
 from streamer.store import schema
 from streamer.store.commands.access import changing, reading
 from streamer.store.database import folder as store_folder
-from streamer.store.database.connections import StoreError
+from streamer.store.database.connections import LOG_BYTES, StoreError
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.values.events import EventPhase
-from tests.store.stores import ended, filled, rows, settings, until
+from tests.store.stores import NOON, ended, filled, rows, settings, until
 
 PAGE = 4096
 
@@ -85,6 +86,63 @@ def test_damage_that_a_read_finds_replaces_the_database(tmp_path: Path, caplog: 
         assert len(store.find(limit=1000)) == 501
         assert store.waiting("mqtt") == 1
     assert "500 events and 0 waiting messages" in caplog.text
+
+
+def test_a_corrupt_database_that_cannot_be_renamed_yet_is_replaced_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        for _ in range(500):
+            store.save(ended(), EventPhase.END)
+    mistakes = [PermissionError(13, "Permission denied"), OSError(30, "Read-only file system")]
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if mistakes:
+            raise mistakes.pop()
+        return rename(path, target)
+
+    with EventStore(settings(tmp_path)) as store:
+        monkeypatch.setattr(Path, "rename", refused)
+        damage_index(tmp_path, "events_by_camera")
+        store.save(last := ended(NOON + 1), EventPhase.END)
+        assert store.find(EventFilter(cameras=("gate",))) == []
+        store.save(ended(NOON + 2), EventPhase.END)
+        assert store.flush()
+        assert store.get(last.id) == last
+        assert len(store.find(limit=1000)) == 502
+    assert len(kept(tmp_path)) == 1
+    assert "cannot rename the corrupt" in caplog.text
+    assert caplog.text.count("a new database begins") == 1
+
+
+def test_a_corrupt_database_keeps_its_name_if_no_new_one_can_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        filled(store, 3)
+    damage(tmp_path / "events.db", 0, 200)
+    content = (tmp_path / "events.db").read_bytes()
+    monkeypatch.setattr(schema, "STEPS", ("CREATE TABLE",))
+    with pytest.raises(ConfigError, match="cannot write"):
+        EventStore(settings(tmp_path)).__enter__()
+    assert (tmp_path / "events.db").read_bytes() == content
+    assert kept(tmp_path) == []
+
+
+def test_the_log_of_a_long_read_becomes_small_again(tmp_path: Path) -> None:
+    log, large = tmp_path / "events.db-wal", "x" * 4000
+    with EventStore(settings(tmp_path)) as store, reading(tmp_path) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM events").fetchone()
+        for part in range(12):
+            for _ in range(500):
+                store.save(ended(text=large), EventPhase.END)
+            assert store.flush()
+            if part == 7:
+                assert log.stat().st_size > LOG_BYTES
+                connection.execute("COMMIT")
+        assert log.stat().st_size <= LOG_BYTES
 
 
 def test_a_database_that_is_deleted_while_the_program_runs_begins_anew(tmp_path: Path) -> None:
@@ -161,6 +219,26 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "ConfigError: store.folder: cannot write" in done.stderr
     assert "Permission denied" in done.stderr
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("rights", "reason"), [(0o700, "Permission denied"), (0o755, "a readonly database")])
+def test_a_command_without_rights_says_whom_to_be(rights: int, reason: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    code = (
+        "import os, sys; from pathlib import Path; from streamer.store.commands.access import reading; "
+        "os.seteuid(65534); reading(Path(sys.argv[1])).__enter__()"
+    )
+    with tempfile.TemporaryDirectory() as name:  # its parents can be entered by all users
+        with EventStore(settings(Path(name))):
+            pass
+        Path(name).chmod(rights)
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=False)
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("streamer.errors.ConfigError: store.folder: cannot read")
+    assert reason in message
+    assert message.endswith("run it as the user that stores the events")
 
 
 @pytest.mark.parametrize(

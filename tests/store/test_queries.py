@@ -127,6 +127,7 @@ def test_every_query_reads_an_index_in_order(connection: sqlite3.Connection, wan
     for sql in traced:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
         assert not [step for step in plan if step == "USE TEMP B-TREE FOR ORDER BY" or step == "SCAN events"], plan
+        assert wanted.since is None or "start_time>" in plan[0]  # the events before are not read
 
 
 @pytest.mark.parametrize("typed", ["whole", "end"])

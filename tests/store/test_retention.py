@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from streamer.errors import ConfigError
 from streamer.store import changes, files
-from streamer.store.database.connections import open_for_writing
+from streamer.store.database import writer
+from streamer.store.database.connections import open_for_reading, open_for_writing
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.store.retention import retention
@@ -139,6 +141,30 @@ def test_old_files_of_a_lost_database_are_deleted(tmp_path: Path) -> None:
     assert notes.exists()
 
 
+def test_files_that_cannot_be_deleted_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        made = filled(store, 120)
+        for _, path in made[:5]:
+            path.unlink()
+            path.mkdir()  # a folder cannot be deleted like a file
+        store.delete([one.id for one, _ in made])
+        assert store.flush()
+        until(lambda: len(rows(tmp_path, "SELECT * FROM removed_files")) == 5)
+        store.delete([])  # the next attempt
+        ((_, last),) = filled(store, 1)
+        store.delete([one.id for one in store.find()])
+        until(lambda: not last.exists())
+    assert caplog.text.count("cannot delete") == 1
+
+
+def test_a_limit_of_many_years_keeps_events(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with EventStore(settings(tmp_path, keep_days=1e7)) as store:
+        ((record, path),) = filled(store, 1)
+        store.delete([record.id])
+        until(lambda: not path.exists())  # the thread has applied the limits, and goes on
+    assert not caplog.records
+
+
 # Clocks that jump
 
 
@@ -187,6 +213,30 @@ def test_a_program_that_starts_with_a_wrong_clock_keeps_its_events(tmp_path: Pat
         store.delete([made[0][0].id])
         until(lambda: not made[0][1].exists())  # the thread has applied the limits
         assert [one.id for one in store.find()] == [late.id, made[2][0].id, made[1][0].id]
+
+
+def test_without_a_limit_of_age_no_clock_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for now in (NOON, NOON + 4000 * DAY_S):
+        with EventStore(settings(tmp_path), clock=lambda now=now: now) as store:  # type: ignore[misc]
+            store.save(ended(now), EventPhase.END)
+    assert not caplog.records
+
+
+def test_the_end_of_a_killed_event_is_known_without_other_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "SEEN_EVERY_S", 0.01)
+    clock = Clock(NOON)
+    lasting = event(NOON)
+    with EventStore(settings(tmp_path), clock=clock) as store:
+        store.save(lasting, EventPhase.START)
+        assert store.flush()
+        clock.now = NOON + 3600
+        until(lambda: rows(tmp_path, "SELECT value FROM state WHERE name = 'seen_time'") == [(clock.now,)])
+    with EventStore(settings(tmp_path), clock=lambda: NOON + DAY_S) as store:
+        found = store.get(lasting.id)
+        assert found is not None
+        assert found.end_time == NOON + 3600
 
 
 # A disk that fills up
@@ -261,6 +311,29 @@ def test_a_program_ends_on_a_full_disk_and_says_what_is_lost(
         until(lambda: "they wait in memory" in caplog.text)
     assert "500 changes of events not written" in caplog.text
     assert shutil.disk_usage(small_disk).free == 0
+
+
+def test_a_store_cannot_begin_on_a_full_disk(small_disk: Path) -> None:
+    fill(small_disk)
+    with pytest.raises(ConfigError, match=r"^store\.folder: cannot write \S+events\.db: its disk is full"):
+        EventStore(settings(small_disk)).__enter__()
+
+
+def test_a_killed_program_starts_again_on_a_full_disk(small_disk: Path) -> None:
+    with EventStore(settings(small_disk)) as store:
+        made = filled(store, 10, size=100_000)
+        lasting = [event(NOON + number, text="x" * 500) for number in range(100)]
+        for record in lasting:
+            store.save(record, EventPhase.START)
+        assert store.flush()
+        left = open_for_reading(small_disk / "events.db")  # the log stays, as of a killed program
+        left.execute("SELECT * FROM events LIMIT 1").fetchall()
+    fill(small_disk)
+    with EventStore(settings(small_disk), targets_for=lambda *_: ["mqtt"]) as store:
+        until(lambda: store.waiting("mqtt") == len(lasting))
+        assert store.find(EventFilter(open=True)) == []
+        assert not made[0][1].exists()
+    left.close()
 
 
 def test_only_files_of_the_store_are_deleted(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from streamer.cli.events.options import (
     Store,
     Until,
     event_filter,
+    require_limit,
     store_folder,
     whole_ids,
 )
@@ -56,6 +57,7 @@ def list_events(
         from streamer.store import queries
         from streamer.store.commands.access import reading
 
+        require_limit(limit, 1)
         wanted = event_filter(
             camera=camera, rule=rule, label=label, kind=kind, since=since, until=until, favourite=favourite
         )
@@ -110,6 +112,7 @@ def follow(
         def wait() -> bool:
             return not standard_streams.reader_leaves(LOOKS_EVERY_S)
 
+        require_limit(limit, 0)
         wanted = event_filter(camera=camera, rule=rule, label=label, kind=kind)
         for record, phase in following.follow(store_folder(store, config), wanted, latest=limit, wait=wait):
             if as_json:

@@ -75,15 +75,20 @@ def event_filter(
     """The filter of the options.
 
     Raises:
-        ConfigError: an unknown kind, or a time in another form.
+        ConfigError: an unknown kind, a time in another form, or an end that is not after the begin.
     """
-    from streamer.cli.events.times import moment_of
+    from streamer.cli.events.times import local, moment_of
     from streamer.store.records import EventFilter
     from streamer.system.suggestions import nearest
     from streamer.values.events import EventKind
 
     now = datetime.now(UTC).astimezone()
     begin = None if since is None else moment_of(since, now)
+    end = None if until is None else moment_of(until, now, after=begin)
+    if begin is not None and end is not None and end <= begin:
+        raise ConfigError(
+            f"--until is {local(end.timestamp())}, which is not after --since, {local(begin.timestamp())}"
+        )
     kinds = {one.value: one for one in EventKind}
     for unknown in (one for one in kind or () if one not in kinds):
         raise ConfigError(f"--kind: no kind {unknown!r}{nearest(unknown, kinds)}")
@@ -93,9 +98,19 @@ def event_filter(
         labels=tuple(label or ()),
         kinds=tuple(kinds[one] for one in kind or ()),
         since=None if begin is None else begin.timestamp(),
-        until=None if until is None else moment_of(until, now, after=begin).timestamp(),
+        until=None if end is None else end.timestamp(),
         favourite=True if favourite else None,
     )
+
+
+def require_limit(limit: int, least: int) -> None:
+    """Check --limit.
+
+    Raises:
+        ConfigError: it is less than `least`.
+    """
+    if limit < least:
+        raise ConfigError(f"--limit is {limit}; it is at least {least}")
 
 
 def whole_ids(connection: sqlite3.Connection, typed: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from streamer.cli.events.times import duration, local, size
 from streamer.store.files import place
@@ -20,20 +21,21 @@ SHORT_ID = 8
 
 
 def table(records: Sequence[EventRecord]) -> Table:
-    """One row per event, for 80 columns; favourites have a *."""
+    """One row per event; favourites have a *. In a narrow terminal the names are shortened, and nothing else."""
     rows = Table(box=None, pad_edge=False)
     rows.add_column("id", no_wrap=True)
     rows.add_column("start", no_wrap=True)
     for name in ("camera", "rule", "event", "class"):
-        rows.add_column(name, no_wrap=True, overflow="ellipsis")
+        rows.add_column(name)  # rich takes the width from columns that may wrap
     for name in ("lasts", "files"):
         rows.add_column(name, no_wrap=True, justify="right")
     if any(one.favourite for one in records):
         rows.add_column("", no_wrap=True)
     for one in records:
         names = (one.camera, one.rule, what(one), one.label)
+        texts = (Text(readable(name), no_wrap=True, overflow="ellipsis") for name in names)
         mark = ["*"] if one.favourite else []
-        rows.add_row(short_id(one), _start(one), *map(readable, names), lasts(one), size(one.bytes), *mark)
+        rows.add_row(short_id(one), _start(one), *texts, lasts(one), size(one.bytes), *mark)
     return rows
 
 

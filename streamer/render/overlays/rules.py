@@ -19,10 +19,15 @@ from streamer.values.events import Points
 LINE_COLOUR: Colour = (255, 210, 0)
 ZONE_COLOUR: Colour = (0, 200, 255)
 _PANEL_OPACITY = 0.6
+_ARROW_SIZES = 1.5
+"""Length of the arrow, in sizes of the text."""
 
 
 class LineAnnotator:
-    """The lines of a run with their name and their crossings, `in` before `out`, beside the middle of each line."""
+    """The lines of a run, with an arrow in the direction `in`, and at the first point the name and the crossings.
+
+    The words are not at the middle of a line, where they would cover what crosses it.
+    """
 
     section: ClassVar[type[Section]] = DrawSettings
 
@@ -41,10 +46,11 @@ class LineAnnotator:
         """Draw the lines of the scene; nothing if there are none."""
         for line in scene.watched.lines:
             points = _in_pixels(line.points, canvas)
-            _draw_path(canvas, points, LINE_COLOUR)
-            middle = len(points) // 2
-            x, y = (points[middle - 1] + points[middle]) / 2
-            _draw_words(canvas, self._text, f"{line.name}  in {line.entered}  out {line.left}", x, y)
+            arrow = _arrow(points, text_size_px(canvas))
+            for path in (points, *arrow):
+                _draw_path(canvas, path, LINE_COLOUR)
+            canvas.reserve((*np.vstack(arrow).min(axis=0), *np.vstack(arrow).max(axis=0)))
+            _draw_words(canvas, self._text, f"{line.name}  in {line.entered}  out {line.left}", *points[0])
 
 
 class ZoneAnnotator:
@@ -75,9 +81,20 @@ def _in_pixels(points: Sequence[tuple[float, float]] | Points, canvas: Drawable)
     return np.array(points, np.float64) * (canvas.width, canvas.height)
 
 
+def _arrow(points: np.ndarray, size_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """The shaft and the head of an arrow from the middle of a line to its right-hand side."""
+    middle = len(points) // 2
+    start, end = points[middle - 1], points[middle]
+    along = (end - start) / max(float(np.hypot(*(end - start))), 1e-9)
+    across = np.array([-along[1], along[0]])
+    foot = (start + end) / 2
+    tip, barb = foot + _ARROW_SIZES * size_px * across, _ARROW_SIZES / 3 * size_px
+    return np.array([foot, tip]), np.array([tip - barb * (across + along), tip, tip - barb * (across - along)])
+
+
 def _draw_path(canvas: Drawable, points: np.ndarray, colour: Colour) -> None:
     """A path with a dark casing, which keeps it visible on any background."""
-    thickness = line_thickness_px(canvas)
+    thickness = line_thickness_px(canvas) + 1  # thicker than the outlines of boxes
     canvas.polyline(points, BLACK, thickness + 2)
     canvas.polyline(points, colour, thickness)
 

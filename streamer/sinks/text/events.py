@@ -16,7 +16,15 @@ from streamer.values.events import Event, EventKind
 CROSSING_COLUMNS = ("time_s", "line", "direction", "track_id", "class", "camera")
 
 
-class EventsSink(TextFileSink):
+class _EventFileSink(TextFileSink):
+    """The base of both: it gets the events that end with the run, too (`streamer.interfaces.EventSink`)."""
+
+    def write_end(self, scene: Scene) -> None:
+        """Add the lines of the final events."""
+        self.write(scene)
+
+
+class EventsSink(_EventFileSink):
     """Writes one JSON object and a newline per event, in UTF-8, on the frame on which it is certain.
 
     Keys:
@@ -31,6 +39,7 @@ class EventsSink(TextFileSink):
         value: the number of objects, of `above`, `below` and `normal`.
         score: highest score of the track so far, 3 decimals.
         zones: names of the zones in which the track is.
+        text: more for a person, of a covered or moved camera.
         camera: name of the camera or source.
 
     Args and errors: as of `TextFileSink`.
@@ -47,12 +56,8 @@ class EventsSink(TextFileSink):
         """The lines of the scene's events."""
         return "".join(f"{json.dumps(_values_of(event), ensure_ascii=False)}\n" for event in scene.watched.events)
 
-    def write_end(self, scene: Scene) -> None:
-        """Add the lines of the events that end with the run."""
-        self.write(scene)
 
-
-class CrossingsSink(TextFileSink):
+class CrossingsSink(_EventFileSink):
     """Writes a heading, and one row per crossing in UTF-8, quoted as in RFC 4180; lines end with a newline alone.
 
     Columns:
@@ -98,6 +103,7 @@ def _values_of(event: Event) -> dict[str, Any]:
         "value": event.value,
         "score": None if event.score is None else round(event.score, 3),
         "zones": event.zones if event.track else None,
+        "text": event.text or None,
         "camera": encodable(event.camera),
     }
     return {key: value for key, value in values.items() if value is not None}

@@ -12,6 +12,7 @@ from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import ORIGINS, LabelTexts, TextFileSink
 from streamer.system.paths import encodable
+from streamer.values.events import Watched
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 
@@ -29,7 +30,8 @@ class JsonLinesSink(TextFileSink):
 
     `json_lines.schema.json` beside this module describes each key with its unit. Boxes have 2 decimals, scores 4, times
     and normalized boxes 6. Keys that do not apply are absent: `file` except for pictures, `arrival_wall_clock_s`,
-    `wall_clock_s`, `raw_pts` and `damage` except for live sources, `mid` where the detector has none.
+    `wall_clock_s`, `raw_pts` and `damage` except for live sources, `lines`, `zones`, `counts` and `presence` without
+    such rules, `mid` where the detector has none.
 
     Args and errors: as of `TextFileSink`.
     """
@@ -50,18 +52,24 @@ class JsonLinesSink(TextFileSink):
         return self._format.line_of(scene)
 
 
-def _optional(frame: Frame) -> str:
-    """The keys of cameras of a site, of pictures and of live sources."""
-    known = {
+def _optional(frame: Frame, watched: Watched) -> str:
+    """The keys of cameras of a site, of pictures, of live sources and of rules."""
+    known: dict[str, object] = {
         "camera": frame.stream or None,
         "file": encodable(frame.file) or None,
         "raw_pts": frame.raw_pts,
         "wall_clock_s": _rounded(frame.wall_clock_s),
         "arrival_wall_clock_s": _rounded(frame.arrival_wall_clock_s),
         "damage": frame.damage or None,
+        "lines": [{"name": one.name, "in": one.entered, "out": one.left} for one in watched.lines] or None,
+        "zones": [{"name": one.name, "inside": one.inside, "entered": one.entered} for one in watched.zones] or None,
+        "counts": [{"name": one.name, "objects": one.number} for one in watched.counts] or None,
+        "presence": [{"name": one.name, "present": one.present} for one in watched.presence] or None,
     }
     return "".join(
-        f',"{key}":{json.dumps(value, ensure_ascii=False)}' for key, value in known.items() if value is not None
+        f',"{key}":{json.dumps(value, ensure_ascii=False, separators=(",", ":"))}'
+        for key, value in known.items()
+        if value is not None
     )
 
 
@@ -87,7 +95,7 @@ class LineFormat:
             json.dumps(scene.state),
             frame.width,
             frame.height,
-            _optional(frame),
+            _optional(frame, scene.watched),
         )
         return f"{head}{','.join(self._tracks(scene))}]}}\n"
 

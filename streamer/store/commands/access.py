@@ -9,7 +9,14 @@ from pathlib import Path
 
 from streamer.errors import ConfigError
 from streamer.store import schema
-from streamer.store.database.connections import StoreError, is_corrupt, open_for_reading, open_for_writing
+from streamer.store.database.connections import (
+    OTHER_USER,
+    StoreError,
+    is_corrupt,
+    open_for_reading,
+    open_for_writing,
+    reason_of,
+)
 from streamer.store.database.folder import DATABASE, locked
 
 
@@ -55,7 +62,11 @@ def changing(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def _existing(folder: Path) -> Path:
     path = folder / DATABASE
-    if not path.is_file():
+    try:
+        exists = path.is_file()
+    except OSError as error:
+        raise ConfigError(f"store.folder: cannot read {path}: {error.strerror}; {OTHER_USER}") from error
+    if not exists:
         raise ConfigError(f"store.folder: {folder} has no events ({DATABASE}); give the folder of a store")
     return path
 
@@ -74,4 +85,4 @@ def _errors(path: Path) -> Iterator[None]:
         if is_corrupt(error):
             remedy = "'streamer events check --repair' sets it aside and takes over what can be read"
             raise StoreError(f"{path} is corrupt ({error}); {remedy}") from error
-        raise StoreError(f"{path}: {error}") from error
+        raise StoreError(f"{path}: {reason_of(error)}") from error

@@ -6,10 +6,13 @@ writes to the store, files that are younger than `YOUNG_S` are left alone too: t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from streamer.errors import ConfigError
 from streamer.store import changes, files, queries, recordings
@@ -106,12 +109,11 @@ def _check_rows(folder: Path, found: Checked, repair: bool) -> None:
     missing: list[tuple[EventRecord, list[str]]] = []
     with reading(folder) as connection:
         for record in queries.find_all(connection, EventFilter()):
-            gone = [name for name in PATHS if getattr(record, name) and not _is_file(folder, getattr(record, name))]
-            if gone:
-                missing.append((record, gone))
+            if _gone(folder, record) and (now := queries.get(connection, record.id)) and (gone := _gone(folder, now)):
+                missing.append((now, gone))  # it was not deleted meanwhile, which removes the row first
     number = sum(len(names) for _, names in missing)
     for record, names in missing if repair else ():
-        left = sum(_size(folder, getattr(record, name)) for name in PATHS if name not in names)
+        left = sum(_size(files.place(folder, getattr(record, name))) for name in PATHS if name not in names)
         with changing(folder) as connection:
             changes.detach(connection, record.id, names, left)
     found.add(
@@ -125,28 +127,31 @@ def _check_files(folder: Path, found: Checked, repair: bool) -> None:
     """Find files that no row names."""
     kept_databases = sorted(folder.glob(f"{DATABASE}.corrupt-*[0-9]"))  # without their logs
     newest = _newest(folder)
-    unnamed: list[tuple[Path, str]] = []
-    without: list[Path] = []
+    unnamed: list[tuple[Path, str, int]] = []
+    without: list[tuple[Path, int]] = []
     with reading(folder) as connection:
         for path, event_id, name in files.event_files(folder):
             record = queries.get(connection, event_id)
-            if not path.is_file() or path.stat().st_mtime > newest or _is_noted(connection, folder, path):
+            # In the order in which a program deletes an event: its row, the file, the note of the file.
+            if _is_noted(connection, folder, path) or (stat := _stat(path)) is None or stat.st_mtime > newest:
                 continue
             if record is None:
-                without.append(path)
+                without.append((path, stat.st_size))
             elif getattr(record, name) == "" and record.end_time is not None:
-                unnamed.append((path, name))
-    for path, name in unnamed if repair else ():
+                unnamed.append((path, name, stat.st_size))
+    for path, name, size in unnamed if repair else ():
         relative = path.relative_to(folder).as_posix()
         with changing(folder) as connection:
-            changes.attach(connection, path.name[:LENGTH], {name: relative, "bytes": path.stat().st_size})
+            changes.attach(connection, path.name[:LENGTH], {name: relative, "bytes": size})
     mended = "added to the rows" if repair else ""
     found.add(f"{counted(len(unnamed), 'file')} not named by the row of the event", len(unnamed), mended=mended)
-    size = sum(path.stat().st_size for path in without) / 1e6
-    text = f"{counted(len(without), 'file')} without an event, {size:,.1f} MB, such as {without[0] if without else ''}"
+    total = sum(size for _, size in without) / 1e6
+    text = (
+        f"{counted(len(without), 'file')} without an event, {total:,.1f} MB, such as {without[0][0] if without else ''}"
+    )
     if repair and without and not kept_databases:
         with changing(folder) as connection:
-            changes.note_removed(connection, (path.relative_to(folder).as_posix() for path in without))
+            changes.note_removed(connection, (path.relative_to(folder).as_posix() for path, _ in without))
         delete_noted_files(folder)
     elif without and kept_databases:
         text += f"; they may belong to {kept_databases[0].name}: delete that file first if you do not need it"
@@ -178,11 +183,20 @@ def _is_noted(connection: sqlite3.Connection, folder: Path, path: Path) -> bool:
     return connection.execute("SELECT 1 FROM removed_files WHERE path = ?", (relative,)).fetchone() is not None
 
 
-def _is_file(folder: Path, path: str) -> bool:
-    place = files.place(folder, path)
-    return place is not None and place.is_file()
+def _gone(folder: Path, record: EventRecord) -> list[str]:
+    """The fields of an event whose files are missing."""
+    paths = {name: getattr(record, name) for name in PATHS if getattr(record, name)}
+    return [name for name, path in paths.items() if _stat(files.place(folder, path)) is None]
 
 
-def _size(folder: Path, path: str) -> int:
-    place = files.place(folder, path)
-    return place.stat().st_size if place is not None and place.is_file() else 0
+def _size(path: Path | None) -> int:
+    found = _stat(path)
+    return 0 if found is None else found.st_size
+
+
+def _stat(path: Path | None) -> os.stat_result | None:
+    """Of a file; None if there is none."""
+    with suppress(OSError):
+        if path is not None and S_ISREG((found := path.stat()).st_mode):
+            return found
+    return None

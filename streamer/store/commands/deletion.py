@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from streamer.store import changes, files, queries
 from streamer.store.commands.access import changing, reading
-from streamer.store.records import EventFilter
+from streamer.store.records import EventFilter, EventRecord
 
 ROWS_TOGETHER = 200
 """Rows of one transaction: the program that writes events waits for it."""
@@ -41,14 +41,24 @@ def choose(folder: Path, wanted: EventFilter | Callable[[sqlite3.Connection], Se
     Raises:
         ConfigError, StoreError: as of `reading`.
     """
+    ids, size, lasting = [], 0, 0
     with reading(folder) as connection:
-        if isinstance(wanted, EventFilter):
-            found = list(queries.find_all(connection, wanted, newest_first=False))
-        else:
-            records = [queries.get(connection, one) for one in dict.fromkeys(wanted(connection))]
-            found = [one for one in records if one is not None]
-    ended = [one for one in found if one.end_time is not None]
-    return Chosen(tuple(one.id for one in ended), sum(one.bytes for one in ended), len(found) - len(ended))
+        for record in _records(connection, wanted):
+            if record.end_time is None:
+                lasting += 1
+            else:
+                ids.append(record.id)
+                size += record.bytes
+    return Chosen(tuple(ids), size, lasting)
+
+
+def _records(
+    connection: sqlite3.Connection, wanted: EventFilter | Callable[[sqlite3.Connection], Sequence[str]]
+) -> Iterator[EventRecord]:
+    if isinstance(wanted, EventFilter):
+        return queries.find_all(connection, wanted, newest_first=False)
+    records = (queries.get(connection, one) for one in dict.fromkeys(wanted(connection)))
+    return (one for one in records if one is not None)
 
 
 def delete(folder: Path, ids: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ import sqlite3
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from shutil import disk_usage
 
 from streamer.errors import ConfigError, StreamerError
 from streamer.store import schema
@@ -20,10 +21,17 @@ from streamer.store.database.salvage import salvage
 
 log = logging.getLogger(__name__)
 
+LOG_BYTES = 16_000_000
+"""The write-ahead log grows while a command reads for long; afterwards it is cut to this size."""
+LEAST_BYTES = 200_000
+"""A new database and its log need so much."""
 BUSY_S = 10.0
 """How long a transaction waits for that of another program, such as `streamer events delete`."""
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SIDE_FILES = ("", "-wal", "-shm")
+
+OTHER_USER = "run it as the user that stores the events"
+"""The remedy where this user has too few rights."""
 
 
 class StoreError(StreamerError):
@@ -32,7 +40,18 @@ class StoreError(StreamerError):
 
 def is_corrupt(error: Exception) -> bool:
     """Whether an error says that the content of the database is damaged."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT  # the lowest byte is the primary code
+    return code(error) in _CORRUPT
+
+
+def reason_of(error: sqlite3.Error) -> str:
+    """The text of an error, with a remedy where this user has too few rights: reading writes to the log, too."""
+    lacks_rights = code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+    return f"{error}; {OTHER_USER}" if lacks_rights else str(error)
+
+
+def code(error: Exception) -> int:
+    """The primary code of SQLite, which is the lowest byte; 0 for another error."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:
@@ -45,18 +64,21 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise ConfigError(f"store.folder: cannot open {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot open {path}: {reason_of(error)}") from error
     try:
         _require_known(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         schema.upgrade(connection)
         connection.execute("SELECT * FROM events ORDER BY start_time DESC LIMIT 1").fetchone()
     except sqlite3.Error as error:
         connection.close()
         if is_corrupt(error):
             raise
-        raise ConfigError(f"store.folder: cannot write {path}: {error}") from error
+        is_full = disk_usage(path.parent).free < LEAST_BYTES  # SQLite says "disk I/O error" if its log finds no room
+        reason = "its disk is full; delete files there, or choose another folder" if is_full else reason_of(error)
+        raise ConfigError(f"store.folder: cannot write {path}: {reason}") from error
     except ConfigError:
         connection.close()
         raise
@@ -74,14 +96,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot read {path}: {reason_of(error)}") from error
     try:
         _require_known(connection, path)
     except sqlite3.Error as error:
         connection.close()
         if is_corrupt(error):
             raise
-        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot read {path}: {reason_of(error)}") from error
     except ConfigError:
         connection.close()
         raise
@@ -106,35 +128,47 @@ def begin_anew(path: Path, reason: object) -> tuple[sqlite3.Connection, Path]:
     """Set a corrupt database aside and begin a new one with what can be read of it; its connection, and the old file.
 
     Raises:
-        ConfigError: the corrupt one cannot be renamed, or the new one cannot be written.
+        ConfigError: the corrupt one cannot be renamed, or the new one cannot be written. The corrupt one has its name
+            then, so that a later call finds it.
     """
-    corrupt = set_aside(path, reason)
-    connection = open_for_writing(path)
+    corrupt = _unused_name(path)
+    _rename(path, corrupt)
+    try:
+        connection = open_for_writing(path)
+    except BaseException:
+        _rename(corrupt, path)
+        raise
+    log.warning(
+        "store: %s is corrupt (%s); it is kept as %s, and a new database begins",
+        path,
+        reason,
+        corrupt.name,
+    )
     salvage(corrupt, connection)
     return connection, corrupt
 
 
-def set_aside(path: Path, reason: object) -> Path:
-    """Rename a corrupt database with its log, so that a new one can begin; its new name.
-
-    Raises:
-        ConfigError: it cannot be renamed.
-    """
+def _unused_name(path: Path) -> Path:
+    """The name under which a corrupt database is kept."""
     name = f"{path.name}.corrupt-{datetime.now():%Y%m%d-%H%M%S}"
     target, number = path.with_name(name), 1
     while target.exists():
         number += 1
         target = path.with_name(f"{name}-{number}")
+    return target
+
+
+def _rename(path: Path, target: Path) -> None:
+    """Rename a database with its log; one that has the new name is replaced.
+
+    Raises:
+        ConfigError: it cannot be renamed.
+    """
     try:
         for suffix in reversed(_SIDE_FILES):
+            file, renamed = path.with_name(path.name + suffix), target.with_name(target.name + suffix)
+            renamed.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+                file.rename(renamed)
     except OSError as error:
         raise ConfigError(f"store.folder: cannot rename the corrupt {path}: {error.strerror}") from error
-    log.warning(
-        "store: %s is corrupt (%s); it is kept as %s, and a new database begins",
-        path,
-        reason,
-        target.name,
-    )
-    return target

@@ -18,7 +18,7 @@ from pathlib import Path
 from streamer.errors import StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.store import changes
-from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.connections import begin_anew, code, is_corrupt, open_for_writing
 from streamer.store.database.folder import identity
 from streamer.system.backoff import Backoff
 from streamer.system.suggestions import counted
@@ -31,6 +31,8 @@ MOST_WAITING = 50_000
 MOST_TOGETHER = 500
 """Changes of one transaction."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 10.0
+SEEN_EVERY_S = 60.0
+"""The database notes at least so often that the program is there: events that it leaves open end at that time."""
 END_S = 10.0
 SILENT_S = 300.0
 """The same failure is reported once in this time: a disk that is nearly full fails again and again."""
@@ -97,6 +99,7 @@ class Writer:
         self._committed, self._renewed = committed, renewed
         self._file = identity(path)
         self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
+        self._corruption: Exception | None = None
         self._lost, self._silent_until_s = 0, 0.0
         self._lock = threading.Lock()
         self._retry, self._ending = threading.Event(), threading.Event()
@@ -135,13 +138,20 @@ class Writer:
         try:
             with suppress(Closed):
                 while True:
-                    batch = [self._queue.get()]
-                    while len(batch) < MOST_TOGETHER and len(self._queue):
-                        batch.append(self._queue.get())
-                    self._write(batch)
+                    self._write(self._next_batch())
         finally:
             with suppress(sqlite3.Error):
                 self._connection.close()
+
+    def _next_batch(self) -> list[Change]:
+        """The changes that wait; none after `SEEN_EVERY_S`, which notes that the program is still there."""
+        try:
+            batch = [self._queue.get(SEEN_EVERY_S)]
+        except TimeoutError:
+            return []
+        while len(batch) < MOST_TOGETHER and len(self._queue):
+            batch.append(self._queue.get())
+        return batch
 
     def _write(self, batch: Sequence[Change]) -> None:
         """Commit changes, as often as it takes."""
@@ -152,7 +162,7 @@ class Writer:
             if time.monotonic() >= self._silent_until_s:
                 log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
                 said, self._silent_until_s = True, time.monotonic() + SILENT_S
-            if _code(error) == sqlite3.SQLITE_FULL:
+            if code(error) == sqlite3.SQLITE_FULL:
                 self._disk_full()
             if self._ending.is_set():
                 lost = counted(len(batch) + len(self._queue), "change")
@@ -180,6 +190,8 @@ class Writer:
         return None
 
     def _commit(self, batch: Sequence[Change]) -> None:
+        if self._corruption is not None:  # the attempt to begin a new database failed
+            raise self._corruption
         if identity(self._path) != self._file:
             raise FileGone("the file is gone")
         connection = self._connection
@@ -210,9 +222,11 @@ class Writer:
                 self._connection.close()
             self._connection = open_for_writing(self._path)
         elif is_corrupt(error):
+            self._corruption = error
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection, _ = begin_anew(self._path, error)
+            self._corruption = None
         else:
             return False
         self._file = identity(self._path)
@@ -233,9 +247,4 @@ class Writer:
 
 
 def _is_temporary(error: Exception) -> bool:
-    return isinstance(error, StreamerError) or _code(error) in _TEMPORARY or is_corrupt(error)
-
-
-def _code(error: Exception) -> int:
-    """The primary code of SQLite, which is the lowest byte; 0 for another error."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, StreamerError) or code(error) in _TEMPORARY or is_corrupt(error)

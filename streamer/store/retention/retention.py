@@ -1,8 +1,10 @@
 """The thread that deletes events beyond the limits of the store: age, size, and free space on the disk; oldest first.
 
 Favourites and events that last are kept. The writer deletes rows, in small transactions that note their files. The
-files are deleted here, a few at a time with pauses, so that processor and disk stay free for cameras and recordings.
-Where the disk is so full that no row can be deleted, files go first.
+files are deleted here, one at a time, and after each step the thread waits several times as long as the step took, so
+processor and disk stay free for cameras and recordings. The thread has the priority of all others: one with less would
+keep them waiting while it holds the lock of the interpreter. Where the disk is so full that no row can be deleted,
+files go first.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ log = logging.getLogger(__name__)
 EVERY_S = 60.0
 ROWS_TOGETHER = 50
 """Rows of one transaction; what is saved meanwhile waits for it."""
-FILES_TOGETHER = 10
+NOTES_TOGETHER = 50
+"""Notes of deleted files that one transaction removes."""
 PAUSE = 4.0
-"""The pause after some files, as a multiple of the time that their deletion took."""
+"""The pause after a step, as a multiple of the time that it took: a fifth of the time is work."""
+LONGEST_PAUSE_S = 2.0
 COMMIT_S = 30.0
 END_S = 10.0
 DAY_S = 86_400.0
@@ -121,7 +125,7 @@ class Retention:
             oldest = now - self._keep_s
             while self._delete_oldest("start_time < ? AND end_time < ?", [oldest, oldest]):
                 pass
-            self._delete_old_files(date.fromtimestamp(oldest))
+            self._delete_old_files(date.fromtimestamp(max(oldest, 0)))  # a date has no year before 1
         if self._keep_bytes is not None:
             excess = self._query(_total_bytes, 0) - self._keep_bytes
             while excess > 0 and (freed := self._delete_oldest("bytes > 0", [], excess)):
@@ -159,7 +163,7 @@ class Retention:
             values: see there.
             enough_bytes: no more events once these are freed.
         """
-        chosen, freed = [], 0
+        chosen, freed, began_s = [], 0, time.monotonic()
         for row in self._oldest(condition, values, ROWS_TOGETHER):
             chosen.append(row[0])
             freed += row[1]
@@ -167,6 +171,7 @@ class Retention:
                 break
         if not chosen or not self._committed(lambda connection: changes.delete(connection, chosen)):
             return 0
+        self._pause(time.monotonic() - began_s)
         self._delete_noted_files()
         return max(freed, 1)
 
@@ -191,16 +196,25 @@ class Retention:
 
     def _delete_noted_files(self) -> None:
         """Delete the files whose rows are gone."""
-        last = ""
+        last, left = "", 0
         while (paths := self._noted_files(last)) and not self._ending.is_set():
-            began_s = time.monotonic()
-            gone = files.unlink(self._folder, paths, today=date.today())
+            gone = files.unlink(
+                self._folder, paths, today=date.today(), failed=self._report_undeletable, pause=self._pause
+            )
             self._put(Change(partial(changes.forget_removed, paths=gone)))
-            self._ending.wait(PAUSE * (time.monotonic() - began_s))
-            last = paths[-1]
+            last, left = paths[-1], left + len(paths) - len(gone)
+        if not left:
+            self._reported.discard("file")
+
+    def _report_undeletable(self, file: Path, error: OSError) -> None:
+        self._report("file", f"cannot delete {file}: {error.strerror}; it is tried again every minute")
+
+    def _pause(self, took_s: float) -> None:
+        """Wait after a step that took so long; not at the end of the program."""
+        self._ending.wait(min(PAUSE * took_s, LONGEST_PAUSE_S))
 
     def _noted_files(self, after: str) -> list[str]:
-        found: list[str] = self._query(lambda connection: files.noted(connection, after, FILES_TOGETHER), [])
+        found: list[str] = self._query(lambda connection: files.noted(connection, after, NOTES_TOGETHER), [])
         return found
 
     def _make_room(self) -> None:
@@ -211,7 +225,9 @@ class Retention:
         """
         ids = []
         room = min(ROOM_BYTES, self._free(self._folder)[1] // 10)
-        for row in self._oldest("bytes > 0", [], ROWS_TOGETHER + len(self._without_files)):
+        oldest = self._oldest("bytes > 0", [], ROWS_TOGETHER + len(self._without_files))
+        self._without_files &= {row[0] for row in oldest}  # the rows of the others are deleted
+        for row in oldest:
             if row[0] in self._without_files:
                 continue
             files.unlink(self._folder, filter(None, row[2:]), today=date.today())

@@ -179,12 +179,16 @@ def test_a_wrong_option_is_one_line(
 ) -> None:
     assert exit_code(commands.list_events, kind=["entr"], store=store) == 2
     assert exit_code(commands.list_events, since="soon", store=store) == 2
+    assert exit_code(commands.list_events, since="2026-11-26", until="2026-11-25 10:00", store=store) == 2
+    assert exit_code(commands.list_events, limit=0, store=store) == 2
     assert exit_code(commands.list_events, store=store / "gate") == 2
     monkeypatch.chdir(store / "gate")
     assert exit_code(commands.list_events) == 2
-    kind, since, folder, here = capsys.readouterr().err.replace("\n  ", " ").splitlines()
+    kind, since, until, limit, folder, here = capsys.readouterr().err.replace("\n  ", " ").splitlines()
     assert kind == "error: --kind: no kind 'entr'; did you mean enter?"
     assert since.startswith("error: 'soon' is no time; write '2026-11-26 10:15'")
+    assert until == "error: --until is 2026-11-25 10:00:00, which is not after --since, 2026-11-26 00:00:00"
+    assert limit == "error: --limit is 0; it is at least 1"
     assert folder.endswith("has no events (events.db); give the folder of a store")
     assert here.endswith("give the folder with --store DIR or --config FILE")
 

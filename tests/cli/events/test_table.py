@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from rich.console import Console
+
+from streamer.cli.events.table import short_id, table
 from streamer.cli.events.times import duration, local, size
-from tests.store.stores import NOON
+from tests.store.stores import NOON, ended
+
+
+def test_long_names_are_shortened_and_nothing_else() -> None:
+    names = {"camera": "parking-deck-level-2", "rule": "driveway-entrance-left", "label": "Land vehicle"}
+    records = [ended(NOON, end_time=NOON + 185, bytes=465_000, **names), ended(NOON, bytes=1234, **names)]
+    console = Console(width=80)
+    with console.capture() as written:
+        console.print(table(records))
+    _, *rows = written.get().splitlines()
+    for row, record, end in zip(rows, records, ("3:05 min  465 KB", "2.0 s  1.2 KB"), strict=True):
+        assert row.startswith(short_id(record))
+        assert row.endswith(end)
+        assert len(row) == 80
+        assert row.count("…") >= 2
 
 
 def test_durations_and_sizes_are_short() -> None:

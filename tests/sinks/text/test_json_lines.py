@@ -6,16 +6,21 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 from streamer.errors import SinkError, SourceLost
 from streamer.interfaces import Scene
+from streamer.sinks.text import json_lines
 from streamer.sinks.text.json_lines import LineFormat
+from streamer.values.events import CountState, LineState, PresenceState, Watched, ZoneState
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tests.sinks.making import INFO, json_lines_sink
 from tests.sinks.scenes import scene
+
+SCHEMA = Path(json_lines.__file__).with_name("json_lines.schema.json")
 
 
 def test_a_frame_is_one_line_with_all_keys(tmp_path: Path) -> None:
@@ -73,6 +78,24 @@ def test_lines_are_compact_utf8() -> None:
     assert line.count("\n") == 1
     assert ", " not in line
     assert ": " not in line
+
+
+def test_the_counts_of_rules_are_on_each_line() -> None:
+    area = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
+    watched = Watched(
+        lines=(LineState("gate", area[:2], 25, 3),),
+        zones=(ZoneState("café", area, 2, 14),),
+        counts=(CountState("queue", 4),),
+        presence=(PresenceState("dog", True),),
+    )
+    line = LineFormat().line_of(dataclasses.replace(scene(0, 0, count=3), watched=watched))
+    record = json.loads(line)
+    assert record["lines"] == [{"name": "gate", "in": 25, "out": 3}]
+    assert record["zones"] == [{"name": "café", "inside": 2, "entered": 14}]
+    assert record["counts"] == [{"name": "queue", "objects": 4}]
+    assert record["presence"] == [{"name": "dog", "present": True}]
+    jsonschema.validate(record, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert ", " not in line
 
 
 def test_a_picture_is_named() -> None:

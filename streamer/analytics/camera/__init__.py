@@ -1,0 +1,1 @@
+"""Events about a camera itself: it is lost, covered, or shows another view."""
