@@ -179,6 +179,9 @@ class ClipRecorder:
 
         Called while the source is still open; else the last audio is missing.
         """
+        with self._changed:
+            if self._closing:
+                return
         self._ring.close()
         shown, passthrough = self._ring.shown, self._passthrough
         if passthrough is not None and shown is not None:

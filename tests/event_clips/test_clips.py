@@ -13,7 +13,7 @@ from typing import Any
 import av
 import pytest
 
-from streamer.clips import ring
+from streamer.clips import clip_recorder, ring
 from streamer.clips.clip import Clip, FinishedClip
 from streamer.clips.clip_recorder import ClipRecorder
 from streamer.config.events import ClipSettings
@@ -293,6 +293,25 @@ def test_an_error_in_one_clip_does_not_end_the_others(
     assert recorded.run.stats.counts[("clip", "dropped")] == 1
     assert "is dropped: RuntimeError: broken" in caplog.text
     assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 2
+
+
+def test_the_end_of_a_run_waits_for_a_slow_disk_once(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = threading.Event()
+    finish = Clip.finish
+
+    def slow(clip: Clip) -> FinishedClip | None:
+        written.wait()
+        return finish(clip)
+
+    monkeypatch.setattr(Clip, "finish", slow)
+    monkeypatch.setattr(clip_recorder, "_END_S", 0.05)
+    recorded = Recorded(video, tmp_path / "store", [(90, 99)])  # it closes twice, as runs do
+    written.set()
+    recorded.run.clips._thread.join()
+    assert len([line for line in caplog.messages if "the disk did not take the last clips in time" in line]) == 1
+    assert len(recorded.run.clips_made) == 1
 
 
 @pytest.fixture
