@@ -27,6 +27,7 @@ ALL = (
     "event_clips",
     "cameras",
     "event_files",
+    "annotated_clips",
 )
 
 for name in ALL:

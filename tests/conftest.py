@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import av  # noqa: F401 - before cv2: both bring libxcb, and FFmpeg's x11grab crashes or hangs with that of cv2
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers

@@ -179,6 +179,9 @@ class ClipRecorder:
 
         Called while the source is still open; else the last audio is missing.
         """
+        with self._changed:
+            if self._closing:
+                return
         self._ring.close()
         shown, passthrough = self._ring.shown, self._passthrough
         if passthrough is not None and shown is not None:
@@ -253,17 +256,24 @@ class ClipRecorder:
                 return
             finished = clip.finish()
         except (StreamerError, OSError, ValueError, av.error.FFmpegError) as error:
-            self._stats.count("clip", "dropped")
-            if not self._failing:
-                log.warning("%s: the clip of event %s is dropped: %s", self._camera, clip.event_id, reason(error))
-            self._failing = True
-            self._remove(clip)
+            self._drop(clip, reason(error))
+            return
+        except Exception as error:  # a bug in one clip must not end the others, nor hold their packets
+            log.exception("%s: an error of the program", self._camera)
+            self._drop(clip, f"{type(error).__name__}: {error}")
             return
         self._remove(clip)
         if finished is not None:
             self._failing = False
             self._stats.count("clip", "written")
             self._finished(finished)
+
+    def _drop(self, clip: Clip, why: str) -> None:
+        self._stats.count("clip", "dropped")
+        if not self._failing:
+            log.warning("%s: the clip of event %s is dropped: %s", self._camera, clip.event_id, why)
+        self._failing = True
+        self._remove(clip)
 
     def _use(self, source: ClipSource) -> None:
         self._source = source

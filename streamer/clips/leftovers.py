@@ -1,4 +1,6 @@
-"""Finishes the clips that a killed program was writing. The thread of the clips begins it, another one does it.
+"""Finishes the clips that the program before was writing when it ended or was killed.
+
+The thread of the clips begins it, another one does it.
 
 A hidden clip can be read up to its last half second (`streamer.sinks.muxing.crash_safe`), and its boxes up to their
 last whole line.
@@ -26,7 +28,7 @@ from streamer.system.partial_file import PartialFile
 
 log = logging.getLogger(__name__)
 
-NOTE = "it ends where the program was killed"
+NOTE = "the next start of the program has finished it"
 _FORGOTTEN_S = 3600.0
 """Boxes without a clip are removed when they are older."""
 

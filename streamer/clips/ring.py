@@ -26,7 +26,7 @@ _BUSY_S, _IDLE_S = 0.1, 0.5
 _OVERHEAD_BYTES = 512
 """Memory of a packet besides its data."""
 _LONGEST_WAIT_S = 10.0
-"""How long the reading of a file waits for a slow disk before packets are dropped."""
+"""How long the reading of a file waits for a slow disk before packets are dropped, once in a run."""
 
 
 class PacketRing:
@@ -119,7 +119,8 @@ class PacketRing:
             self._bytes += _size(added)
             if self._bytes > self._most_bytes and self._lossless:
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: self._closed or not self._is_pinned(), _LONGEST_WAIT_S)
+                # Else the disk hangs, or the memory is too small for what the decoder needs: waiting is of no use.
+                self._lossless = self._changed.wait_for(lambda: self._closed or not self._is_pinned(), _LONGEST_WAIT_S)
                 self._trim()
             if self._bytes > self._most_bytes:
                 held_s = self._drop_oldest()

@@ -195,6 +195,9 @@ class SnapshotFiles:
             self._write(picture)
         except (StreamerError, OSError) as error:
             self._fail(error.strerror or str(error) if isinstance(error, OSError) else str(error))
+        except Exception as error:  # a bug in one picture must not end the others, nor hold who waits for the queue
+            log.exception("%s: an error of the program", self._camera)
+            self._fail(f"{type(error).__name__}: {error}")
         else:
             self._succeed()
 

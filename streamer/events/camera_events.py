@@ -22,11 +22,14 @@ from streamer.interfaces import StreamInfo
 from streamer.notify.notifier import Notifier
 from streamer.notify.target import CameraCondition
 from streamer.store.event_store import EventStore
-from streamer.store.records import Ending, EventRecord
+from streamer.store.records import Ending, EventFilter, EventRecord
 from streamer.values.events import EventPhase, Watched
 from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
+
+_MOST_FORMER = 30
+"""Events before the start whose annotated clips are made; others are left out, so that new ones need not wait."""
 
 
 class CameraEvents:
@@ -55,6 +58,8 @@ class CameraEvents:
         watch = settings.analytics.camera
         self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self._save_loss, timer)
         self._readings = Readings(name, notifier.publish)
+        if self._settings.clip.annotated:
+            self._annotate_former()
 
     @property
     def name(self) -> str:
@@ -141,10 +146,10 @@ class CameraEvents:
     # the threads of clips and snapshots
 
     def _finish_snapshot(self, made: FinishedSnapshot) -> None:
-        self._attach(made.event_id, snapshot=made.snapshot, crop=made.crop, bytes=made.bytes)
+        self._store.attach(made.event_id, snapshot=made.snapshot, crop=made.crop, bytes=made.bytes)
 
     def _finish_clip(self, made: FinishedClip) -> None:
-        self._attach(
+        self._store.attach(
             made.event_id,
             clip=made.clip,
             boxes=made.boxes,
@@ -154,8 +159,16 @@ class CameraEvents:
             bytes=made.bytes,
         )
         if self._settings.clip.annotated:
-            target = event_file(self._name, made.event_id, ANNOTATED)
-            self._annotated.put(Order(made.event_id, made.clip, made.boxes, target))
+            self._annotate(made.event_id, made.clip, made.boxes)
+
+    def _annotate(self, event_id: str, clip: str, boxes: str) -> None:
+        self._annotated.put(Order(event_id, clip, boxes, event_file(self._name, event_id, ANNOTATED)))
+
+    def _annotate_former(self) -> None:
+        """Make the annotated clips that the program before has not made, of the newest events."""
+        for record in reversed(self._store.find(EventFilter(cameras=(self._name,)), limit=_MOST_FORMER)):
+            if record.clip and record.boxes and not record.annotated:
+                self._annotate(record.id, record.clip, record.boxes)
 
     def _save_loss(self, record: EventRecord, phase: EventPhase) -> None:
         """The thread of the timer, or of a run: a loss begins, with the last picture before it, or ends."""
@@ -164,13 +177,3 @@ class CameraEvents:
             snapshots = self._snapshots
         if phase is EventPhase.START and snapshots is not None:
             snapshots.keep_last(record)
-
-    def _attach(self, event_id: str, **files: object) -> None:
-        attach(self._store, self._notifier, event_id, **files)
-
-
-def attach(store: EventStore, notifier: Notifier, event_id: str, **files: object) -> None:
-    """Store that files of an event are complete, and tell targets; `files` as for `EventStore.attach`."""
-    record = store.get(event_id)
-    targets = () if record is None else notifier.targets_for(record, None)
-    store.attach(event_id, targets=targets, **files)

@@ -16,7 +16,7 @@ from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.settings import Settings, StreamSettings
 from streamer.errors import ConfigError
-from streamer.events.camera_events import CameraEvents, attach
+from streamer.events.camera_events import CameraEvents
 from streamer.events.timer import Timer
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
@@ -78,7 +78,7 @@ class EventService:
         return CameraEvents(name, settings, self.store, self.notifier, self._annotated, self._timer)
 
     def _finish_annotated(self, order: Order, size: int) -> None:
-        attach(self.store, self.notifier, order.event_id, annotated=order.target, bytes=size)
+        self.store.attach(order.event_id, annotated=order.target, bytes=size)
 
 
 def event_observers(

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, field_validator
 
 from streamer.config.notify import TargetSettings
+from streamer.errors import ConfigError
 from streamer.notify.own_loop import OwnLoop
 from streamer.notify.target import DeliveryError, Message, TargetContext
 from streamer.system.secrets import SECRETS
@@ -63,8 +65,11 @@ class CommandTarget:
         self._loop = OwnLoop()
 
     @classmethod
-    def from_settings(cls, name: str, settings: Any, context: TargetContext) -> Self:  # noqa: ARG003
-        """See `Target`."""
+    def from_settings(cls, name: str, settings: Any, context: TargetContext) -> Self:
+        """See `Target`. A program that does not exist is refused: its messages would wait for ever."""
+        program = settings.command[0]
+        if shutil.which(program) is None:
+            raise ConfigError(f"{context.path}.command: no program {program}; give its path, or install it")
         return cls(name, settings)
 
     def deliver(self, message: Message) -> str:

@@ -1,12 +1,12 @@
 """What a target is: the interface of the classes in `registry.TARGETS`, and the values that they get.
 
-A target delivers one message at a time, on a thread of its own. The notifier reads messages from the store, waits
-between attempts and keeps the order; a target does none of this.
+A target delivers its messages on a thread of its own, one at a time or several together. The notifier reads messages
+from the store, waits between attempts and keeps the order; a target does none of this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -116,6 +116,20 @@ class Target(Protocol):
 
     def close(self) -> None:
         """End the connection. After the last `deliver`."""
+        ...
+
+
+@runtime_checkable
+class BatchTarget(Protocol):
+    """A target that delivers several messages within one round trip to the receiver."""
+
+    def deliver_all(self, messages: Sequence[Message]) -> int:
+        """Deliver messages in their order.
+
+        Returns:
+            How many of them, from the first one on, the receiver has. The next one is delivered alone, which says why
+            it failed; those behind it may arrive twice.
+        """
         ...
 
 

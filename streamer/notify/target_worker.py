@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Protocol
 
 from streamer.config.notify import TargetSettings
 from streamer.notify.payload import message_of
-from streamer.notify.target import DeliveryError, Target
+from streamer.notify.target import BatchTarget, DeliveryError, Target
 from streamer.store.records import Delivery
 from streamer.system.backoff import Backoff
 from streamer.system.secrets import SECRETS
@@ -161,12 +161,30 @@ class TargetWorker:
             deliveries = self._outbox.pending(self._name, READ_TOGETHER)
             if not deliveries:
                 return True
+            if isinstance(self._target, BatchTarget):
+                count = self._deliver_together(self._target, deliveries)
+                deliveries = deliveries[count : count + 1]
             for delivery in deliveries:
                 match self._deliver(delivery):
                     case _Outcome.ENDING:
                         return False
                     case _Outcome.EXPIRED:
                         break
+
+    def _deliver_together(self, target: BatchTarget, deliveries: Sequence[Delivery]) -> int:
+        """Deliver as many messages as possible within one round trip; how many have left the outbox."""
+        if len(deliveries) == 1:
+            return 0
+        try:
+            count = target.deliver_all([message_of(delivery, self._folder) for delivery in deliveries])
+        except Exception:  # a bug of a target: the messages are delivered one by one
+            if not self.status.error:
+                log.exception("notify: target %s failed by an error of the program", self._name)
+            return 0
+        if count:
+            self._outbox.delivered([delivery.number for delivery in deliveries[:count]])
+            self._report_success(count)
+        return count
 
     def _deliver(self, delivery: Delivery) -> _Outcome:
         """Deliver a message, as often as it takes."""
@@ -188,7 +206,7 @@ class TargetWorker:
             if self._ending.wait(wait_s):
                 return _Outcome.ENDING
         self._outbox.delivered([delivery.number])
-        self._report_success()
+        self._report_success(1)
         return _Outcome.SETTLED
 
     def _attempt(self, delivery: Delivery) -> DeliveryError | None:
@@ -250,9 +268,9 @@ class TargetWorker:
         if not error.is_told and before.error.partition(": ")[0] != str(error).partition(": ")[0]:
             log.warning("notify: target %s: %s; the next attempt is in %.1f s", self._name, error, wait_s)
 
-    def _report_success(self) -> None:
+    def _report_success(self, count: int) -> None:
         before = self.status
-        self._change(delivered=1)
+        self._change(delivered=count)
         self._backoff.reset()
         if before.failing_since_s is not None:
             with self._lock:

@@ -16,8 +16,8 @@ from streamer.store.records import Ending, EventRecord
 from streamer.store.rows import ATTACHED, COLUMNS, EVENT, PATHS, record_of, text_of, values_of
 from streamer.values.events import EventPhase
 
-TargetsFor = Callable[[EventRecord, EventPhase], Sequence[str]]
-"""The names of the targets that get a message about a phase of an event."""
+TargetsFor = Callable[[EventRecord, EventPhase | None], Sequence[str]]
+"""The names of the targets that get a message about a phase of an event; None: about files that are complete."""
 
 _KEPT = {"id", "favourite", *ATTACHED}
 _SAVE = (
@@ -36,18 +36,25 @@ def save(connection: sqlite3.Connection, record: EventRecord, phase: EventPhase,
         _deliver(connection, stored or record, phase, targets, ())
 
 
-def attach(connection: sqlite3.Connection, event_id: str, targets: Sequence[str], files: Mapping[str, Any]) -> None:
+def attach(
+    connection: sqlite3.Connection,
+    event_id: str,
+    files: Mapping[str, Any],
+    targets_for: TargetsFor = lambda record, phase: (),  # noqa: ARG005
+) -> None:
     """Set the columns of files of an event; its `bytes` grow. One delivery for each target.
 
-    The files of an event that was deleted meanwhile are noted for deletion.
+    The targets are chosen here, because before this transaction the event itself may not be written yet. The files of
+    an event that was deleted meanwhile are noted for deletion.
     """
     assignments = ", ".join(f"{name} = bytes + :bytes" if name == "bytes" else f"{name} = :{name}" for name in files)
     connection.execute(f"UPDATE events SET {assignments} WHERE id = :id", {**files, "id": event_id})
     stored = queries.get(connection, event_id)
     if stored is None:
         note_removed(connection, (str(files[name]) for name in PATHS if files.get(name)))
-    elif targets:
-        _deliver(connection, stored, None, targets, [name for name in PATHS if files.get(name)])
+        return
+    attached = [name for name in PATHS if files.get(name)]
+    _deliver(connection, stored, None, targets_for(stored, None), attached)
 
 
 def detach(connection: sqlite3.Connection, event_id: str, names: Sequence[str], bytes_left: int) -> None:

@@ -46,7 +46,8 @@ class EventStore:
 
     Args:
         settings: `folder` is given.
-        targets_for: the targets that get a message about the end of such events.
+        targets_for: the targets that get a message about the end of such events, and about files that are complete.
+            The second is asked on the writer thread, perhaps more than once for a message.
         clock: seconds since 1970.
 
     Attributes:
@@ -131,12 +132,11 @@ class EventStore:
         """
         self._put(Change(lambda connection: changes.save(connection, record, phase, targets), announced=True))
 
-    def attach(self, event_id: str, *, targets: Sequence[str] = (), **files: Any) -> None:
-        """Set fields of the files of an event; never waits. Any thread.
+    def attach(self, event_id: str, **files: Any) -> None:
+        """Set fields of the files of an event, and tell its targets in the same transaction; never waits. Any thread.
 
         Args:
             event_id: of an event that was saved.
-            targets: each gets a delivery, in the same transaction.
             files: `clip`, `annotated`, `boxes`, `snapshot`, `crop`, `clip_start_time`, `clip_duration_s`,
                 `clip_note`; and `bytes`, which is added to that of the event.
 
@@ -146,7 +146,8 @@ class EventStore:
         if unknown := files.keys() - set(ATTACHED):
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
         if files:
-            self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+            asked = self._targets_for
+            self._put(Change(lambda connection: changes.attach(connection, event_id, files, asked), announced=True))
 
     def record_file(self, camera: str, file: RecordedFile) -> None:
         """Note what a continuous recording of a camera did with a file. Never waits; any thread."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -103,6 +106,33 @@ def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.
     assert sorted(path.name for path in clip.parent.iterdir()) == ["EVENT.boxes.json", "EVENT.mp4"]
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has SCHED_IDLE")
+def test_the_process_gives_way_before_it_imports_libraries() -> None:
+    code = (
+        "import os, sys; from streamer.clips.annotated.__main__ import give_way; give_way(); "
+        "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE, 'av' in sys.modules, 'cv2' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["19", "True", "False", "False"]
+
+
+def test_an_error_in_one_clip_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_clip(tmp_path)
+    monkeypatch.setattr(clips, "COMMAND", ["sh", "-c", "echo > $3", "render"])
+    finished: list[Order] = []
+
+    def finish(order: Order, _: int) -> None:
+        finished.append(order)
+        if len(finished) == 1:
+            raise RuntimeError("broken")
+
+    with AnnotatedClips(tmp_path, finish) as annotated:
+        annotated.put(ORDER)
+        annotated.put(ORDER)
+        annotated.wait()
+    assert finished == [ORDER, ORDER]
+
+
 def test_the_end_of_the_program_drops_what_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,7 +146,7 @@ def test_the_end_of_the_program_drops_what_is_not_made(
         annotated.put(ORDER)
         while not started.exists():
             threading.Event().wait(0.01)
-    assert "2 annotated clips not made: the program ends" in caplog.messages
+    assert "2 annotated clips not made: the program ends; the next start makes them" in caplog.messages
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
-from streamer.clips.clip import FinishedClip
+from streamer.clips import clip_recorder, ring
+from streamer.clips.clip import Clip, FinishedClip
 from streamer.clips.clip_recorder import ClipRecorder
 from streamer.config.events import ClipSettings
 from streamer.interfaces import Scene
@@ -211,6 +213,24 @@ def test_too_little_memory_is_said_and_clips_begin_later(
     assert clip.note.endswith("s late: events.clip.memory_mb is too small")
 
 
+def test_a_limit_below_one_picture_does_not_hold_the_run(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_vain: list[bool] = []
+    monkeypatch.setattr(ring, "_LONGEST_WAIT_S", 0.01)
+    wait_for = threading.Condition.wait_for
+
+    def counted(self: threading.Condition, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+        found = wait_for(self, predicate, timeout)
+        in_vain.extend([True] * (timeout == 0.01 and not found))
+        return found
+
+    monkeypatch.setattr(threading.Condition, "wait_for", counted)
+    recorded = Recorded(video, tmp_path / "store", [(5, 90)], ClipSettings(memory_mb=0.0005))
+    assert recorded.run.stats.shown == 100
+    assert len(in_vain) == 1
+
+
 def test_an_event_that_is_reported_late_has_its_start(video: Path, tmp_path: Path) -> None:
     """As a limit that must be exceeded for some seconds."""
     run = ClipRun(str(video), tmp_path / "store", SETTINGS, late_s=3)
@@ -258,6 +278,40 @@ def test_an_unwritable_store_costs_clips_but_not_the_run(
     assert recorded.run.stats.counts[("clip", "dropped")] == 2
     (line,) = [record.getMessage() for record in caplog.records]
     assert "is dropped: cannot create" in line
+
+
+def test_an_error_in_one_clip_does_not_end_the_others(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Clip, "finish", broken)
+    recorded = Recorded(video, tmp_path / "store", [(30, 32), (50, 52)])
+    assert [clip.event_id for clip in recorded.clips] == [recorded.moments[1].id]
+    assert recorded.run.stats.counts[("clip", "dropped")] == 1
+    assert "is dropped: RuntimeError: broken" in caplog.text
+    assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 2
+
+
+def test_the_end_of_a_run_waits_for_a_slow_disk_once(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = threading.Event()
+    finish = Clip.finish
+
+    def slow(clip: Clip) -> FinishedClip | None:
+        written.wait()
+        return finish(clip)
+
+    monkeypatch.setattr(Clip, "finish", slow)
+    monkeypatch.setattr(clip_recorder, "_END_S", 0.05)
+    recorded = Recorded(video, tmp_path / "store", [(90, 99)])  # it closes twice, as runs do
+    written.set()
+    recorded.run.clips._thread.join()
+    assert len([line for line in caplog.messages if "the disk did not take the last clips in time" in line]) == 1
+    assert len(recorded.run.clips_made) == 1
 
 
 @pytest.fixture

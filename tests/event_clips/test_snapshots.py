@@ -189,6 +189,26 @@ def test_a_failing_disk_is_said_once_and_counted(recorded: Recorded, caplog: pyt
     assert [path.name for path in recorded.folder.iterdir()] == ["gate"]
 
 
+def test_an_error_in_one_picture_does_not_end_the_others(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshots = recorded.open()
+
+    def broken(_: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(snapshots._files, "_write", broken)
+    snapshots.scene_shown(at(0.0, plain(BLUE)))
+    for _ in range(2):
+        snapshots.start(event())
+        snapshots.end(ID)
+    snapshots.close()
+    assert snapshots.failed == 1
+    assert is_near(recorded.picture(), BLUE)
+    assert any("RuntimeError: broken" in line for line in caplog.messages)
+
+
 def test_the_last_frame_can_be_kept_after_the_run(recorded: Recorded) -> None:
     snapshots = recorded.open()
     snapshots.scene_shown(at(0.0, plain(BLUE)))

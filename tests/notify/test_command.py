@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from streamer.errors import ConfigError
 from streamer.notify.command import CommandSettings, CommandTarget
-from streamer.notify.target import DeliveryError
+from streamer.notify.target import DeliveryError, TargetContext
 from streamer.values.events import EventPhase
 from tests.notify.messages import message
 
@@ -50,6 +51,16 @@ def test_a_text_is_run_by_the_shell(tmp_path: Path) -> None:
     target.deliver(message(camera="$(touch pwned) gate"))
     target.close()
     assert (tmp_path / "o").read_text() == "$(touch pwned) gate\n"
+
+
+@pytest.mark.parametrize("program", ["/no/such/program", "no-such-program", "data.txt"])
+def test_a_program_that_does_not_exist_is_refused_at_the_start(program: str, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").touch()
+    given = program if program[0] in "/n" else str(tmp_path / program)
+    settings = CommandSettings.model_validate({"type": "command", "command": [given]})
+    with pytest.raises(ConfigError) as caught:
+        CommandTarget.from_settings("ops", settings, TargetContext("notify.targets.ops"))
+    assert str(caught.value) == f"notify.targets.ops.command: no program {given}; give its path, or install it"
 
 
 def test_numbers_and_booleans_of_yaml_are_arguments() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.notify import notifier as notifier_module
 from streamer.notify.notifier import Notifier
-from streamer.notify.target import CameraCondition, CameraReadings
+from streamer.notify.target import CameraCondition, CameraReadings, Message
 from streamer.registry import TARGETS
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventRecord
@@ -214,6 +215,39 @@ def board() -> Iterator[type[Board]]:
     TARGETS.register("board", Board)
     yield Board
     TARGETS.unregister("board")
+
+
+class Carrier(Board):
+    """A target that takes several messages, but every third one only when it comes alone."""
+
+    failures = 0
+    together: queue.Queue[int] = queue.Queue()
+
+    def deliver_all(self, messages: Sequence[Message]) -> int:
+        taken = list(itertools.takewhile(lambda message: message.event.track % 3, messages))
+        for message in taken:
+            self.done.put(message.key)
+        self.together.put(len(taken))
+        return len(taken)
+
+
+def test_several_messages_are_delivered_together(tmp_path: Path) -> None:
+    TARGETS.register("carrier", Carrier)
+    one = {**QUICK, "type": "carrier", "url": "http://127.0.0.1/"}
+    try:
+        chosen = NotifySettings.model_validate({"targets": {"ops": one}})
+        with EventStore(StoreSettings(folder=tmp_path)) as store:
+            saved = [record(track=number) for number in range(1, 11)]
+            for event in saved:
+                store.save(event, EventPhase.MOMENT, ("ops",))
+            store.flush()
+            with Notifier(chosen, store, tmp_path) as notifier:
+                assert [Carrier.done.get(timeout=20) for _ in saved] == [f"{event.id}-1" for event in saved]
+            [(status, waiting)] = notifier.statuses()
+    finally:
+        TARGETS.unregister("carrier")
+    assert [Carrier.together.get(timeout=0) for _ in range(3)] == [2, 2, 2]
+    assert (status.delivered, status.failed_attempts, waiting) == (10, 0, 0)
 
 
 def test_an_error_in_a_target_of_another_package_loses_nothing(tmp_path: Path, board: type[Board]) -> None:

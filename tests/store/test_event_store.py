@@ -18,9 +18,9 @@ from tests.store.stores import DEADLINE_S, NOON, add_clip, ended, event, filled,
 
 def test_a_saved_event_is_found_with_its_files_and_delivered_in_order(tmp_path: Path) -> None:
     record = event(label="Person", zones=("door", "yard"), score=0.75)
-    with EventStore(settings(tmp_path)) as store:
+    with EventStore(settings(tmp_path), targets_for=lambda asked, _: [] if asked.crop else ["mqtt"]) as store:
         store.save(record, EventPhase.START, ["mqtt", "hook"])
-        store.attach(record.id, targets=["mqtt"], snapshot="gate/2026-11-26/a.jpg", bytes=1000)
+        store.attach(record.id, snapshot="gate/2026-11-26/a.jpg", bytes=1000)
         store.attach(record.id, crop="gate/2026-11-26/a-crop.jpg", bytes=50)
         last = replace(record, end_time=NOON + 3, end_s=8.0, ending=Ending.RULE, revision=2)
         store.save(last, EventPhase.END, ["mqtt"])
@@ -81,6 +81,20 @@ def test_saving_does_not_wait_for_a_program_that_writes(tmp_path: Path) -> None:
         busy.close()
         assert store.flush(DEADLINE_S)
         assert {one.id for one in store.find()} == {one.id for one in records}
+
+
+def test_files_that_are_complete_before_their_event_is_written_are_told(tmp_path: Path) -> None:
+    record = event()
+    with EventStore(settings(tmp_path), targets_for=lambda asked, _: [asked.rule]) as store:
+        busy = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+        busy.execute("BEGIN IMMEDIATE")
+        store.save(record, EventPhase.START)
+        store.attach(record.id, snapshot="a.jpg")
+        assert store.get(record.id) is None
+        busy.execute("COMMIT")
+        busy.close()
+        assert store.flush(DEADLINE_S)
+        assert [one.files for one in store.pending(record.rule)] == [("snapshot",)]
 
 
 def test_callbacks_follow_each_commit_and_may_fail(tmp_path: Path) -> None:
@@ -172,4 +186,4 @@ def test_a_change_that_cannot_be_written_does_not_stop_others(tmp_path: Path, ca
 @pytest.mark.parametrize("name", ["clips", "id", "favourite"])
 def test_attach_refuses_fields_that_are_not_of_files(tmp_path: Path, name: str) -> None:
     with EventStore(settings(tmp_path)) as store, pytest.raises(ValueError, match=name):
-        store.attach("x", **{name: 1})  # type: ignore[arg-type]
+        store.attach("x", **{name: 1})

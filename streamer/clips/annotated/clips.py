@@ -25,7 +25,7 @@ from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
-COMMAND = [sys.executable, "-m", "streamer.clips.annotated.render"]
+COMMAND = [sys.executable, "-m", "streamer.clips.annotated"]
 MOST_WAITING = 50
 """Clips that wait. The oldest are left out beyond that: the machine is too slow for all."""
 _HIDDEN = ".annotated-"
@@ -85,7 +85,7 @@ class AnnotatedClips:
         self._queue.close()
         self._thread.join(_END_S)
         if waiting:
-            log.warning("%s not made: the program ends", counted(waiting, "annotated clip"))
+            log.warning("%s not made: the program ends; the next start makes them", counted(waiting, "annotated clip"))
 
     @property
     def left_out(self) -> int:
@@ -134,6 +134,8 @@ class AnnotatedClips:
                     self._render(order)
                 except OSError as error:  # no process can be started, or the disk fails
                     log.warning("no annotated clip of event %s: %s", order.event_id, error)
+                except Exception:  # a bug in one clip must not end the others, nor hold who waits for them
+                    log.exception("no annotated clip of event %s: an error of the program", order.event_id)
                 finally:
                     self._count(-1)
 

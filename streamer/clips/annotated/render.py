@@ -1,13 +1,11 @@
-"""Draws the boxes of a clip on its pictures: `python -m streamer.clips.annotated.render CLIP BOXES TARGET`.
+"""Draws the boxes of a clip on its pictures. Used by the only thread of its process, on one processor.
 
-It runs in a process of its own at the lowest priority (`streamer.clips.annotated.clips`). A thread of low priority
-would keep Python's interpreter lock while it waits for a processor, and the pipeline would wait with it.
+Decoder, encoder and OpenCV have one thread each: more would be done sooner, and disturb the cameras more.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from streamer.config.output import OutputEntry
@@ -37,7 +36,6 @@ _HELD_S = 0.5
 """A frame that was not shown has the boxes of the frame before, unless those are older."""
 _ROUNDED_S = 1e-4
 """Times in the file are rounded, and those of a container too."""
-_LOWEST_NICE = 19
 
 
 class ClipBoxes:
@@ -98,7 +96,7 @@ def render(clip: Path, boxes: Path, target: Path) -> None:
         options={"movflags": "+faststart"},
     )  # fmt: skip
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(str(clip), SourceSettings()))
+        source = stack.enter_context(open_source(str(clip), SourceSettings(threads=1)))
         passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
         renderer = Renderer((BoxAnnotator(), LabelAnnotator()), source.info.sample_aspect_ratio)
         sink = stack.enter_context(VideoSink(entry, SinkContext(source.info, overwrite=True, passthrough=passthrough)))
@@ -113,8 +111,8 @@ def _scene(frame: Frame, boxes: ClipBoxes, start_s: float) -> Scene:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Render one clip at the lowest priority. Returns the exit code; an error is one line on standard error."""
-    os.nice(_LOWEST_NICE)
+    """Render one clip. Returns the exit code; an error is one line on standard error."""
+    cv2.setNumThreads(1)
     clip, boxes, target = map(Path, arguments)
     try:
         render(clip, boxes, target)
@@ -122,7 +120,3 @@ def main(arguments: Sequence[str]) -> int:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

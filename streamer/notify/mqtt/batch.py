@@ -1,4 +1,4 @@
-"""Messages that are delivered together, and their result.
+"""The publications of one message, and their result.
 
 The thread of a connection sends them, another thread waits for the result.
 """
@@ -16,11 +16,11 @@ from streamer.notify.target import DeliveryError
 
 
 class Batch:
-    """Messages that are delivered together.
+    """The publications of one message.
 
     Args:
         publications: at least one; the readings among them are retained.
-        timeout_s: for their acknowledgements, once they are sent.
+        timeout_s: for their acknowledgements, once they are sent or the broker has acknowledged those before.
         refused: called if the broker refuses a reading, which does not stop the message itself.
 
     Attributes:
@@ -40,9 +40,13 @@ class Batch:
 
     def send(self, session: Session) -> None:
         """The thread of the connection: publish them."""
-        self.deadline_s = time.monotonic() + self._timeout_s
+        self.renew()
         for publication in self.publications:
             session.publish(publication, partial(self._acknowledged, publication))
+
+    def renew(self) -> None:
+        """The thread of the connection: `timeout_s` begins now."""
+        self.deadline_s = time.monotonic() + self._timeout_s
 
     def fail(self, error: DeliveryError) -> None:
         """Any thread: `result` is this error, unless it is known."""

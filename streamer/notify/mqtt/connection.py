@@ -12,8 +12,8 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from streamer.notify.mqtt.batch import Batch
@@ -26,17 +26,16 @@ from streamer.system.threads import Thread
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 30.0
-"""Between attempts while no message waits. A message is an attempt at once; the notifier waits between those."""
+"""Between attempts while no message waits. A message is an attempt at once."""
 _STABLE_S = 30.0
 """A connection that lasted so long was a success; before that, waits go on growing."""
 _SPARE_S = 5.0
-"""The thread of the connection says itself what is late; this is for a name server that does not answer."""
-_END_S = 3.0
-_STOPPED = "the program ends"
+"""The thread of the connection says what is late; this is for a name server that does not answer."""
+_END_S, _STOPPED = 3.0, "the program ends"
 
 
 class Connection:
-    """See the module. The thread starts with the first message or reading.
+    """The thread starts with the first message or reading.
 
     Args:
         broker: to connect to.
@@ -84,20 +83,45 @@ class Connection:
         Raises:
             DeliveryError: not delivered, or perhaps not.
         """
-        batch = Batch(publications, timeout_s, self._tell_refused)
+        with self._sending([publications], timeout_s) as (batch,):
+            return self._result(batch, timeout_s)
+
+    def deliver_all(self, messages: Sequence[Sequence[Publication]], timeout_s: float) -> int:
+        """Any thread: the same for several messages, which are sent without waiting for each other.
+
+        Returns:
+            How many of them, from the first one on, are delivered.
+        """
+        count = 0
+        with suppress(DeliveryError), self._sending(messages, timeout_s) as batches:
+            for batch in batches:
+                self._result(batch, timeout_s)
+                count += 1
+        return count
+
+    @contextmanager
+    def _sending(self, messages: Sequence[Sequence[Publication]], timeout_s: float) -> Iterator[Sequence[Batch]]:
+        """Send messages; those without a result at the end are given up."""
+        batches = [Batch(one, timeout_s, self._tell_refused) for one in messages]
         with self._lock:
             if self._cancelled:
                 raise DeliveryError(_STOPPED)
-            self._batches.append(batch)
-            self._open_batches.add(batch)
+            self._batches += batches
+            self._open_batches |= set(batches)
         self._wake()
+        try:
+            yield batches
+        finally:
+            with self._lock:
+                self._open_batches -= set(batches)
+            for batch in batches:
+                batch.fail(DeliveryError("given up"))
+
+    def _result(self, batch: Batch, timeout_s: float) -> bool:
         try:
             return batch.result.result(2 * timeout_s + _SPARE_S)
         except TimeoutError as error:
             raise DeliveryError(f"{self._broker}: no connection within {timeout_s:g} s") from error
-        finally:
-            with self._lock:
-                self._open_batches.discard(batch)
 
     def show(self, readings: Mapping[str, bytes], *, start: bool = True) -> None:
         """Any thread: retain the payloads of these topics from now on; an empty payload deletes. Returns at once.
@@ -158,6 +182,8 @@ class Connection:
                 session = Session(self._broker, self._status_topic, self._received)
             except DeliveryError as error:
                 self._fail(error)
+            except Exception as error:
+                self._fail(self._ended_by(error))
             else:
                 self._serve(session)
                 if time.monotonic() - opened_s > _STABLE_S:
@@ -184,34 +210,43 @@ class Connection:
         except SessionEnded as error:
             session.fail(error)
             self._fail(error)
-        except Exception as error:  # a bug must not end the thread: messages would wait for ever
-            log.exception("notify: target %s: an error of the program", self._name)
-            ended = SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
+        except Exception as error:
+            ended = self._ended_by(error)
             session.fail(ended)
             self._fail(ended)
+
+    def _ended_by(self, error: Exception) -> SessionEnded:
+        """What a bug becomes. It must not end the thread: messages would wait for ever."""
+        log.exception("notify: target %s: an error of the program", self._name)
+        return SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
 
     def _send(self, session: Session) -> None:
         """What has come since the last call. Batches first: what they retain needs no own message."""
         with self._lock:
-            batches, self._batches = list(self._batches), deque()
+            batches, self._batches = [batch for batch in self._batches if not batch.result.done()], deque()
             for publication in (one for batch in batches for one in batch.publications if one.retain):
                 self._retained[publication.topic] = publication.payload
                 self._changed.discard(publication.topic)
             topics = self._changed - self._in_flight
             self._changed -= topics
             readings = [(topic, self._retained[topic]) for topic in sorted(topics)]
-        self._sent = [batch for batch in self._sent if not batch.result.done()] + batches
+        waiting = [batch for batch in self._sent if not batch.result.done()]
+        if len(waiting) < len(self._sent):  # the broker works on them
+            for batch in waiting:
+                batch.renew()
+        self._sent = waiting + batches
         for batch in batches:
             batch.send(session)
         for topic, payload in readings:
             self._in_flight.add(topic)
-            session.publish(Publication(topic, payload, retain=True), partial(self._shown, topic))
+            session.publish(Publication(topic, payload, retain=True), partial(self._shown, topic, payload))
 
-    def _shown(self, topic: str, error: DeliveryError | None, _: bool) -> None:
+    def _shown(self, topic: str, payload: bytes, error: DeliveryError | None, _: bool) -> None:
         self._in_flight.discard(topic)
-        with self._lock:
-            if self._retained.get(topic) == b"":
-                del self._retained[topic]
+        with self._lock:  # without the connection, the next one deletes
+            if not payload and not self._retained.get(topic) and not isinstance(error, SessionEnded):
+                self._retained.pop(topic, None)
+                self._changed.discard(topic)
         if error is not None and not isinstance(error, SessionEnded):
             self._tell_refused(error)
 
@@ -252,8 +287,8 @@ class Connection:
         """All batches have this error. If there is none, it is written to the log, once."""
         with self._lock:
             batches, self._batches = [*self._sent, *self._batches], deque()
-        waiting = [batch for batch in batches if not batch.result.done()]
         self._sent = []
+        waiting = [batch for batch in batches if not batch.result.done()]
         error.is_told, self._told = str(error) == self._told, str(error)
         for batch in waiting:
             batch.fail(error)

@@ -82,6 +82,11 @@ def ready(readable: Sequence[socket.socket], writable: Sequence[socket.socket], 
         return {key.fileobj: events for key, events in selector.select(timeout_s)}
 
 
+def _send_at_once(connection: Any) -> None:
+    """Else the system holds back a small message until the broker has confirmed the one before (Nagle's algorithm)."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
 class Session:
     """An open connection.
 
@@ -134,6 +139,7 @@ class Session:
         client.on_message = lambda _, __, message: self._on_message(
             Received(message.topic, bytes(message.payload), bool(message.retain))
         )
+        client.on_socket_open = lambda _, __, connection: _send_at_once(connection)
         # paho then leaves writing to `wait` in place of doing it inside of `publish`.
         client.on_socket_register_write = lambda *_: None
         return client

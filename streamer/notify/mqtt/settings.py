@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -72,6 +72,17 @@ class MqttSettings(TargetSettings):
     """Longest wait between two attempts; a broker in the house is asked more often than a server elsewhere."""
     tls: TlsSettings = TlsSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_an_address(cls, values: Any) -> Any:
+        """Other programs have settings `host` and `port`, or files for passwords."""
+        if isinstance(values, dict) and "url" not in values and ("host" in values or "port" in values):
+            host, port = values.get("host", "HOST"), values.get("port", 1883)
+            raise ValueError(f"no settings host and port; give url: mqtt://{host}:{port}")
+        if isinstance(values, dict) and "password_file" in values:
+            raise ValueError("no setting password_file; give password: ${file:PATH}")
+        return values
 
     @field_validator("version", mode="before")
     @classmethod

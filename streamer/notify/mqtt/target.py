@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
@@ -63,14 +63,23 @@ class MqttTarget:
 
     def deliver(self, message: Message) -> str:
         """See `Target`."""
+        publications = self._publications(message)
+        has_subscribers = self._connection.deliver(publications, self._settings.timeout_s)
+        return f"published to {publications[-1].topic}" + ("" if has_subscribers else ", which has no subscribers")
+
+    def deliver_all(self, messages: Sequence[Message]) -> int:
+        """See `BatchTarget`."""
+        return self._connection.deliver_all([self._publications(one) for one in messages], self._settings.timeout_s)
+
+    def _publications(self, message: Message) -> list[Publication]:
+        """What is published for a message: its readings, then itself."""
         event, payload = message.event, message.payload
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         topic = self._topics.event(event.camera, event.rule, payload["type"])
         publications = [Publication(topic, body, key=message.key, content_type="application/json")]
         if self._shows_readings and self._readings.has(event.camera):
             publications = [*self._newest(message, body), *publications]
-        has_subscribers = self._connection.deliver(publications, self._settings.timeout_s)
-        return f"published to {topic}" + ("" if has_subscribers else ", which has no subscribers")
+        return publications
 
     def _newest(self, message: Message, body: bytes) -> Iterator[Publication]:
         """The readings that a message changes."""

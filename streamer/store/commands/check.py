@@ -142,7 +142,7 @@ def _check_files(folder: Path, found: Checked, repair: bool) -> None:
     for path, name, size in unnamed if repair else ():
         relative = path.relative_to(folder).as_posix()
         with changing(folder) as connection:
-            changes.attach(connection, path.name[:LENGTH], (), {name: relative, "bytes": size})
+            changes.attach(connection, path.name[:LENGTH], {name: relative, "bytes": size})
     mended = "added to the rows" if repair else ""
     found.add(f"{counted(len(unnamed), 'file')} not named by the row of the event", len(unnamed), mended=mended)
     total = sum(size for _, size in without) / 1e6

@@ -20,6 +20,7 @@ import trustme
 
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
+from streamer.config.section import validated
 from streamer.errors import ConfigError
 from streamer.notify.mqtt.target import MqttTarget
 from streamer.notify.notifier import Notifier
@@ -108,6 +109,19 @@ def test_a_topic_that_the_user_may_not_write_is_named(tmp_path: Path, caplog: py
             listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
     refused = [one.getMessage() for one in caplog.records if "may not publish to homeassistant/" in one.getMessage()]
     assert len(refused) == 1
+
+
+@pytest.mark.usefixtures("mosquitto")
+def test_a_refused_message_ends_those_that_are_delivered_together(tmp_path: Path) -> None:
+    access = tmp_path / "access"
+    access.write_text("user camera\ntopic readwrite streamer/events/gate/#\n")
+    access.chmod(0o600)
+    (tmp_path / "password").write_text("word\n")
+    login: dict[str, Any] = {"user": "camera", "password": f"${{file:{tmp_path}/password}}"}
+    with broker_with(tmp_path, f"acl_file {access}", camera="word") as broker, target_at(broker.url, **login) as target:
+        assert target.deliver_all([message(1), message(2), message(3, camera="yard"), message(4)]) == 2
+        target.cancel()
+        assert target.deliver_all([message(5), message(6)]) == 0
 
 
 def test_an_address_without_a_broker_is_refused() -> None:
@@ -328,6 +342,20 @@ def test_invalid_settings_are_refused(values: dict[str, Any], saying: str) -> No
         MqttTarget(settings(**{"url": "mqtt://127.0.0.1", **values}), TargetContext(PATH))
     assert f"{PATH}.{saying}" in str(caught.value) or f"{PATH}: {saying}" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "saying"),
+    [
+        ({"host": "broker", "port": 1884}, "no settings host and port; give url: mqtt://broker:1884"),
+        ({"host": "broker"}, "no settings host and port; give url: mqtt://broker:1883"),
+        ({"url": "mqtt://a", "password_file": "b"}, "no setting password_file; give password: ${file:PATH}"),
+    ],
+)
+def test_settings_of_other_programs_are_refused_with_those_of_this_one(values: dict[str, Any], saying: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        validated(NotifySettings, {"targets": {"home": {"type": "mqtt", **values}}}, "notify")
+    assert str(caught.value) == f"{PATH}: {saying}"
 
 
 @pytest.mark.slow

@@ -47,6 +47,15 @@ def test_messages_arrive_once_and_in_their_order(mosquitto: Mosquitto, version: 
         assert [json.loads(one.payload)["id"] for one in listener.messages] == [one.key for one in told]
 
 
+@VERSIONS
+def test_several_messages_on_the_way_keep_their_order(mosquitto: Mosquitto, version: str) -> None:
+    with Listener(mosquitto.port, EVENTS + "#") as listener, target_at(mosquitto.url, version=version) as target:
+        told = [message(number) for number in range(200)]
+        assert target.deliver_all(told) == 200
+        listener.wait_for(lambda messages: len(messages) >= len(told))
+        assert [json.loads(one.payload)["id"] for one in listener.messages] == [one.key for one in told]
+
+
 def test_a_message_that_nobody_reads_is_delivered(mosquitto: Mosquitto) -> None:
     with target_at(mosquitto.url, home_assistant={"enabled": False}) as target:
         assert target.deliver(message()).endswith("which has no subscribers")
