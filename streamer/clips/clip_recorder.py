@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import av
+from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -47,10 +47,9 @@ _IN_BROWSERS = frozenset({"h264", "hevc", "av1", "vp9", "libdav1d"})
 class ClipRecorder:
     """Makes the clips of one run. It is created before the source is opened, and closed after the run.
 
-    A clip begins with the keyframe at or before the start of its event minus `before_s`, and ends `after_s` behind the
-    end of its event, after `max_s`, where the format of the video changes, or with the run. It has the packets of the
-    camera as they are; where the camera was lost, its last picture stands until the first one after it. Clips that
-    overlap share the packets in memory. A camera without packets (a webcam, pictures) has no clips.
+    A clip begins with the keyframe at or before the start of its event minus `before_s`, and ends `after_s` behind its
+    end, after `max_s`, where the format of the video changes, or with the run. It has the packets of the camera as they
+    are; after a loss the last picture stands until the next one. A camera without packets (a webcam) has no clips.
 
     Args:
         camera: its name, for paths and the log.
@@ -255,7 +254,7 @@ class ClipRecorder:
             if not clip.write(self._ring.shown or Fraction(0), final=final or late):
                 return
             finished = clip.finish()
-        except (StreamerError, OSError, ValueError, av.error.FFmpegError) as error:
+        except (StreamerError, OSError, ValueError, FFmpegError) as error:
             self._drop(clip, reason(error))
             return
         except Exception as error:  # a bug in one clip must not end the others, nor hold their packets

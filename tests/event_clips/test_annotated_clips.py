@@ -129,7 +129,7 @@ def test_an_error_in_one_clip_does_not_end_the_others(tmp_path: Path, monkeypatc
     with AnnotatedClips(tmp_path, finish) as annotated:
         annotated.put(ORDER)
         annotated.put(ORDER)
-        annotated.wait()
+        annotated.wait(threading.Event())
     assert finished == [ORDER, ORDER]
 
 
