@@ -144,6 +144,8 @@ class Pipeline:
         self._route.close()
         for sink_worker in self._sink_workers:
             sink_worker.release()
+        for observer in self._observers:
+            observer.stopping()
 
     def __iter__(self) -> Iterator[Scene]:
         for observer in self._observers:

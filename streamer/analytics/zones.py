@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamer.analytics.changes import EXACT_S, RESUME_S, Change, FrameTracks
+from streamer.analytics.continuity import SAME_PLACE
 from streamer.analytics.geometry import are_clear, contain, edges_of, overlap
 from streamer.analytics.limits import LimitWatch
 from streamer.config.analytics import ZoneSettings
 from streamer.values.events import EventKind, EventPhase
-
-SAME_PLACE = 0.3
-"""Intersection over union of two boxes at the same place."""
 
 BORDER_PX = 1e-3
 """A point on the right or lower edge of a polygon is outside it; one that is so far from the border is inside."""

@@ -78,18 +78,18 @@ def figures(stats: RunStats) -> list[str]:
     ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []
-    return [*lines, *_events(stats), _tracks(stats)]
+    return [*lines, *stored(stats), _tracks(stats)]
 
 
-def _events(stats: RunStats) -> list[str]:
+def stored(stats: RunStats) -> list[str]:
     """What was stored of events."""
-    stored, written, dropped, pictures = (stats.counts.get(key, 0) for key in _STORED)
-    if not stored:
+    events, written, dropped, pictures = (stats.counts.get(key, 0) for key in _STORED)
+    if not events:
         return []
     clips = [f"{counted(written, 'clip')}"] if written else []
     clips += [f"{counted(dropped, 'clip')} dropped"] if dropped else []
     clips += [f"{counted(pictures, 'snapshot')} dropped"] if pictures else []
-    return [", ".join([f"events: {stored} stored", *clips])]
+    return [", ".join([f"events: {events} stored", *clips])]
 
 
 def rules(report: Report) -> list[str]:

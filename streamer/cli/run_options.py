@@ -27,6 +27,7 @@ OPTION_OF = {
     "tracker.name": "--tracker",
     "analytics.lines": "--line",
     "analytics.zones": "--zone",
+    "store.folder": "--store",
     "delay_s": "--delay",
     "metrics.address": "--metrics",
     "set overwrite": "--overwrite",

@@ -44,7 +44,7 @@ class Leftovers:
 
     def __init__(self, camera: str, folder: Path, finished: Callable[[FinishedClip], None]) -> None:
         self._camera, self._folder, self._finished = camera, folder, finished
-        self._recovery = Recovery(f"clips of {camera}", self._partials, MUXER_OPTIONS, recovered=self._recovered)
+        self._recovery = Recovery(f"{camera}: clips", self._partials, MUXER_OPTIONS, recovered=self._recovered)
 
     def begin(self) -> None:
         """Look for unfinished clips, and begin to finish them."""

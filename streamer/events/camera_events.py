@@ -83,9 +83,13 @@ class CameraEvents:
         """As of `RecordedCamera`."""
         self._store.record_file(self._name, file)
 
-    def finish_clips(self) -> None:
+    def finish_clips(self, stopped: threading.Event) -> None:
         """As of `RecordedCamera`."""
-        self._annotated.wait()
+        self._annotated.wait(stopped)
+
+    def stop_waiting(self) -> None:
+        """As of `RecordedCamera`."""
+        self._annotated.wake()
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RecordedCamera`."""

@@ -5,6 +5,7 @@ Owned by the display thread. The threads that read the source hand in packets an
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,8 +60,15 @@ class RecordedCamera(Protocol):
         """As `RunObserver.file_recorded`."""
         ...
 
-    def finish_clips(self) -> None:
-        """A run that is not live has ended: wait for the clips with boxes."""
+    def finish_clips(self, stopped: threading.Event) -> None:
+        """A run that is not live has ended: wait for the clips with boxes, or until `stopped` is set.
+
+        Call `stop_waiting` after that.
+        """
+        ...
+
+    def stop_waiting(self) -> None:
+        """See `finish_clips`."""
         ...
 
     def shows(self, watched: Watched) -> None:
@@ -99,6 +107,7 @@ class EventRecorder(RunObserver):
         self._open: dict[int, EventRecord] = {}
         self._began_time = 0.0
         self._live = True
+        self._stopped = threading.Event()
 
     # main thread
 
@@ -112,7 +121,7 @@ class EventRecorder(RunObserver):
             if part is not None:
                 part.close()
         if kind is None and not self._live:
-            self._camera.finish_clips()
+            self._camera.finish_clips(self._stopped)
         if isinstance(error, SourceLost | SourceUnavailable):
             self._camera.source_changed(str(error), time.monotonic())
         else:
@@ -152,7 +161,12 @@ class EventRecorder(RunObserver):
         """As of `RunObserver`."""
         self._camera.source_changed(fault, at_s)
 
-    # the threads of recordings
+    # any thread
+
+    def stopping(self) -> None:
+        """As of `RunObserver`."""
+        self._stopped.set()
+        self._camera.stop_waiting()
 
     def file_recorded(self, file: RecordedFile) -> None:
         """As of `RunObserver`."""

@@ -124,6 +124,9 @@ class RunObserver:
         Its `watched.events` are the ends of the events that lasted. Not called if there are none.
         """
 
+    def stopping(self) -> None:
+        """Any thread: the run is to end now. Leaving the observer waits for nothing that can be left out."""
+
     def file_recorded(self, file: RecordedFile) -> None:
         """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
 

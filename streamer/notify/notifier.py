@@ -27,6 +27,8 @@ END_S = 5.0
 """How long leaving waits for messages to be delivered. Others stay in the store."""
 CANCELLED_S = 4.0
 """How long it waits then for attempts to end that were cancelled."""
+TOLD_S = 1.0
+"""A longer wait is told to the user."""
 KEEP_DAYS = 7.0
 """How long messages for a target are kept that the settings no longer have."""
 
@@ -95,14 +97,16 @@ class Notifier:
         self._store.flush()
         for worker in self._workers.values():
             worker.end()
-        until_s = time.monotonic() + END_S
-        slow = [worker for worker in self._workers.values() if not worker.join(max(0.0, until_s - time.monotonic()))]
+        began_s = time.monotonic()
+        slow = _still_running(self._workers.values(), began_s + TOLD_S)
+        if slow:
+            names = ", ".join(worker.status.name for worker in slow)
+            log.warning("notify: waiting up to %g s for the answer of %s", END_S, names)
+        slow = _still_running(slow, began_s + END_S)
         for worker in slow:
             worker.cancel()
-        until_s = time.monotonic() + CANCELLED_S
-        for worker in slow:
-            if not worker.join(max(0.0, until_s - time.monotonic())):
-                log.warning("notify: target %s does not end", worker.status.name)
+        for worker in _still_running(slow, time.monotonic() + CANCELLED_S):
+            log.warning("notify: target %s does not end", worker.status.name)
         for name in self._workers:
             if waiting := self._store.waiting(name):
                 wait = "wait" if waiting > 1 else "waits"
@@ -149,3 +153,8 @@ class Notifier:
                 )
             if dropped:
                 log.warning("notify: %s for the former target %s dropped", counted(dropped, "message"), name)
+
+
+def _still_running(workers: Iterable[TargetWorker], until_s: float) -> list[TargetWorker]:
+    """Wait for the end of threads; those that have not ended at a time of the monotonic clock."""
+    return [worker for worker in workers if not worker.join(max(0.0, until_s - time.monotonic()))]

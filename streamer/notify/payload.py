@@ -36,6 +36,11 @@ def happened(kind: EventKind, phase: EventPhase | None) -> EventKind:
     return kind if phase is None else _HAPPENED.get((kind, phase), kind)
 
 
+def begun_by(kind: EventKind) -> tuple[EventKind, ...]:
+    """The kinds with which an event begins that `kind` updates or ends: `enter` for `leave`; empty if it begins one."""
+    return tuple(begin for (begin, _), then in _HAPPENED.items() if then is kind)
+
+
 def message_of(delivery: Delivery, folder: Path | None) -> Message:
     """The message of a delivery.
 

@@ -26,12 +26,16 @@ class DeliveryError(StreamerError):
         permanent: the receiver refuses this message, and another attempt would be refused, too. False for everything
             that the receiver or its operator can mend: no connection, a wrong login, a full disk.
         retry_after_s: the receiver asks for this wait before the next attempt; None if it does not say.
+        is_told: the target has written it to the log already.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, permanent: bool = False, retry_after_s: float | None = None, is_told: bool = False
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+        self.is_told = is_told
 
 
 @dataclass(frozen=True, slots=True)

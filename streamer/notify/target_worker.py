@@ -214,7 +214,8 @@ class TargetWorker:
         try:
             self._target.deliver(message_of(delivery, self._folder))
         except DeliveryError as error:
-            return DeliveryError(SECRETS.hide(str(error)), permanent=error.permanent, retry_after_s=error.retry_after_s)
+            text, after_s = SECRETS.hide(str(error)), error.retry_after_s
+            return DeliveryError(text, permanent=error.permanent, retry_after_s=after_s, is_told=error.is_told)
         except Exception as error:  # a bug of a target does not end the others, nor lose the message
             if not self.status.error:
                 log.exception("notify: target %s failed by an error of the program", self._name)
@@ -264,7 +265,7 @@ class TargetWorker:
             since_s = before.failing_since_s or time.monotonic()
             self._status = replace(self._status, error=str(error), failing_since_s=since_s)
         # A lasting fault is reported once, also if the receiver adds something new to each answer.
-        if before.error.partition(": ")[0] != str(error).partition(": ")[0]:
+        if not error.is_told and before.error.partition(": ")[0] != str(error).partition(": ")[0]:
             log.warning("notify: target %s: %s; the next attempt is in %.1f s", self._name, error, wait_s)
 
     def _report_success(self, count: int) -> None:

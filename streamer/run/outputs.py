@@ -65,6 +65,8 @@ class Outputs:
     ) -> Self:
         """The outputs of the command line and those of the settings; if there is none, one named after the source.
 
+        A live source needs none if its events are stored.
+
         Args:
             settings: `output` is for the typed outputs, `outputs` are more.
             source: as the user gave it.
@@ -89,15 +91,17 @@ class Outputs:
         named: dict[str, Path | str | None] = {"jsonl": jsonl, "csv": csv, "mot": mot}
         named |= {"events": events, "crossings": crossings, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
+        live = is_live(source, settings.source)
+        may_be_none |= live and settings.store.folder is not None
         by_default = not (typed or settings.outputs or others or may_be_none)
         if by_default:
-            if is_live(source, settings.source):
+            if live:
                 raise ConfigError(live_without_output(source))
             as_video = settings.source.fps is not None or settings.source.live is True
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
         _refuse_standard_output(given, report)
-        watches = settings.analytics.camera.watches(live=is_live(source, settings.source))
+        watches = settings.analytics.camera.watches(live=live)
         if not settings.analytics.rules and any(
             one.sink == "crossings" or (one.sink == "events" and not watches) for one in given
         ):
@@ -218,7 +222,7 @@ def live_without_output(source: str) -> str:
     """The error that a live source has no output: it would fill the disk with one endless video."""
     return (
         f"{redacted(source)} is live and never ends: name its output: -o rec/%Y%m%d-%H%M%S.mp4 (recordings), "
-        "-o http://127.0.0.1:8080/ (in a browser), -o boxes.csv, or show a window"
+        "-o http://127.0.0.1:8080/ (in a browser), -o boxes.csv, show a window, or store its events with store.folder"
     )
 
 

@@ -113,6 +113,12 @@ def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
     return int(connection.execute(f"SELECT count(*) FROM events WHERE {conditions}", values).fetchone()[0])
 
 
+def names(connection: sqlite3.Connection, column: str) -> list[str]:
+    """All values of `camera`, `rule` or `label` that events have, sorted; without the empty one."""
+    rows = connection.execute(f"SELECT DISTINCT {column} FROM events WHERE {column} != '' ORDER BY {column}")
+    return [row[0] for row in rows]
+
+
 def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
     """Filters with at most one name of each kind, which together find the same events, each of them once.
 

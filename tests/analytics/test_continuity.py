@@ -27,6 +27,16 @@ def test_an_object_that_moves_on_while_it_is_missed_crosses() -> None:
     assert run.directions == ["in"]
 
 
+def test_an_object_that_moves_on_in_a_zone_while_it_is_missed_stays_in_it() -> None:
+    run = Run(rules(zones=[{**AROUND, "enter_s": 0}]))
+    for frame in range(3):
+        run.show(frame / 10, {1: box_at(200 + 40 * frame, 200)}, velocities={1: (400, 0)})
+    for frame in range(3):
+        run.show(0.7 + frame / 10, {2: box_at(480 - 40 * frame, 200)})
+    run.finish()
+    assert [(event.kind, event.track) for event in run.events] == [("enter", 1), ("leave", 1)]
+
+
 @pytest.mark.parametrize(
     ("time_s", "boxes", "labels"),
     [

@@ -55,6 +55,30 @@ def test_a_number_that_flickers_beyond_its_limit_is_one_event() -> None:
     run = Run(rules(counts=[CROWD]))
     show(run, [3] * 15 + [3, 4, 2, 5] * 20 + [2] * 15)
     assert told(run) == [("above", "start", 3), ("normal", "end", 2)]
+    assert [one.time_s for one in run.events] == pytest.approx([0.0, 9.5])
+
+
+def test_the_value_is_the_number_that_was_kept_for_the_whole_time() -> None:
+    run = Run(rules(counts=[CROWD]))
+    show(run, [5] * 3 + [3] * 3 + [4] * 5 + [6] * 3 + [4] * 20)
+    assert told(run) == [("above", "start", 3), ("above", "update", 4)]
+    assert [one.time_s for one in run.events] == pytest.approx([0.0, 1.1])
+
+
+def test_the_time_before_an_interruption_does_not_count() -> None:
+    run = Run(rules(counts=[CROWD]))
+    show(run, [4] * 15 + [1] * 5)
+    show(run, [1] * 15, start_s=5.0, segment=1)
+    assert told(run) == [("above", "start", 4), ("normal", "end", 1)]
+    assert [one.time_s for one in run.events] == pytest.approx([0.0, 5.0])
+
+
+def test_the_time_before_a_schedule_ends_does_not_count() -> None:
+    run = Run(rules(counts=[{**CROWD, "schedule": [{"start": "22:00", "end": "06:00", "timezone": "UTC"}]}]))
+    for frame, hour in enumerate([23.0] * 8 + [12.0] * 4 + [23.0] * 8):
+        boxes = {track: box_at(50 * track, 200) for track in range(1, 5)}
+        run.show(frame / 10, boxes, wall_clock_s=hour * 3600)
+    assert told(run) == []
 
 
 @pytest.mark.parametrize("fps", [30.0, 10.0, 2.0, 1.0])

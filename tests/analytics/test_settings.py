@@ -27,6 +27,7 @@ def span(**values: object) -> dict[str, object]:
         ({"zones": [{"name": "a", "points": [[0, 0], [0.5, 0], [0.2, 0]]}]}, "folds back on itself at"),
         ({"zones": [SQUARE], "lines": [{"name": "door", "points": [[0, 0], [1, 1]]}]}, "have the name 'door'"),
         ({"zones": [SQUARE], "presence": [{"name": "door"}]}, "two rules have the name 'door'; give each its own"),
+        ({"counts": [{"name": "camera"}]}, "'camera' is the rule of events about the camera itself; give it another"),
         ({"zones": [{"name": "a", "points": [[0, 0], [float("nan"), 1], [1, 0]]}]}, "zones.0.points: the point nan,1"),
         ({"zones": [{**SQUARE, "loiter_s": 3}]}, "zones.0.loiter_s: no such setting; did you mean "),
         ({"zones": [{**SQUARE, "min_score": 2}]}, "zones.0.min_score: input should be less than or equal to 1"),

@@ -195,6 +195,15 @@ def test_names_in_targets_that_do_not_exist_are_told(program: Program) -> None:
     assert warnings[1].startswith("warning: notify.targets.hook.rules: no rule 'gate'")
 
 
+@pytest.mark.usefixtures("clip")
+def test_the_output_of_a_run_that_names_none_is_told(program: Program) -> None:
+    detector = "detector: {name: det.txt}\n"
+    result = check(program, f"source: {{uri: clip.mp4}}\n{detector}")
+    assert result.output.splitlines()[0] == "clip.mp4 -> clip.annotated.mp4 (no output is named)"
+    result = check(program, f"source: {{uri: 'rtsp://192.0.2.10/1'}}\n{detector}")
+    assert result.output.splitlines()[0] == "rtsp://192.0.2.10/1, no outputs"
+
+
 def test_a_misspelled_section_of_cameras_is_recognised(program: Program) -> None:
     result = check(program, "camera: {front: 0}\n")
     assert result.code == 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -68,6 +70,20 @@ def test_the_file_has_the_name_of_the_camera_and_the_begin(
     assert result.exit_code == 0, result.output
     assert [path.name for path in tmp_path.iterdir()] == ["door-20260301-082950.mp4"]
     assert result.stderr == ""
+
+
+def test_the_name_of_a_camera_that_is_an_address_becomes_a_plain_file_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_site(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "events" / "events.db")) as connection, connection:
+        connection.execute("UPDATE recordings SET camera = 'rtsp://10.0.0.5/door' WHERE camera = 'door'")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    camera = ("--camera", "rtsp://10.0.0.5/door")
+    result = run(tmp_path, *camera, "--from", "2026-03-01 8:29:50", "--to", "8:30:20", "-q")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in Path().iterdir()] == ["rtsp10.0.0.5door-20260301-082950.mp4"]
 
 
 def test_times_without_a_recording_are_told(site: Path, tmp_path: Path) -> None:

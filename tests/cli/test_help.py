@@ -40,6 +40,7 @@ NOT_LITERAL |= {
     "source.retry_for_s",
     "delay_s",
     "metrics.address",
+    "store.folder",
 }
 """Settings whose default in the help is a description, or that have none."""
 

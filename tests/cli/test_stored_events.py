@@ -132,3 +132,9 @@ def test_the_cameras_of_a_site_share_a_store(program: Program) -> None:
     assert sorted(event.camera for event in events) == ["back"] * 3 + ["front"] * 3
     for event in events:
         check_files(program.folder / "kept", event)
+
+
+def test_a_live_run_without_an_output_may_store_its_events(program: Program) -> None:
+    result = program("run", "rtsp://192.0.2.10/stream1", *RULES)
+    assert result.code == 2
+    assert "or store its events with store.folder (--store)" in result.errors.replace("\n  ", " ")

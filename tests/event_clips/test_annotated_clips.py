@@ -50,7 +50,7 @@ def test_boxes_are_drawn_on_their_frames(tmp_path: Path) -> None:
     finished: list[tuple[Order, int]] = []
     with AnnotatedClips(tmp_path, lambda order, size: finished.append((order, size))) as annotated:
         annotated.put(ORDER)
-        annotated.wait()
+        annotated.wait(threading.Event())
     target = tmp_path / ORDER.target
     assert finished == [(ORDER, target.stat().st_size)]
     changes = [
@@ -100,7 +100,7 @@ def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.
     clip.write_bytes(b"no video")
     with AnnotatedClips(tmp_path, lambda _order, _size: pytest.fail("it is not made")) as annotated:
         annotated.put(ORDER)
-        annotated.wait()
+        annotated.wait(threading.Event())
     [line] = [line for line in caplog.messages if "no annotated clip of event EVENT" in line]
     assert "EVENT.mp4" in line
     assert sorted(path.name for path in clip.parent.iterdir()) == ["EVENT.boxes.json", "EVENT.mp4"]
@@ -129,7 +129,7 @@ def test_an_error_in_one_clip_does_not_end_the_others(tmp_path: Path, monkeypatc
     with AnnotatedClips(tmp_path, finish) as annotated:
         annotated.put(ORDER)
         annotated.put(ORDER)
-        annotated.wait()
+        annotated.wait(threading.Event())
     assert finished == [ORDER, ORDER]
 
 
@@ -148,6 +148,26 @@ def test_the_end_of_the_program_drops_what_is_not_made(
             threading.Event().wait(0.01)
     assert "2 annotated clips not made: the program ends; the next start makes them" in caplog.messages
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_who_waits_for_the_clips_is_told_and_can_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_clip(tmp_path)
+    monkeypatch.setattr(clips, "COMMAND", ["sh", "-c", "exec sleep 1000", "render"])
+    monkeypatch.setattr(clips, "_TOLD_S", 0.01)
+    stopped = threading.Event()
+    with AnnotatedClips(tmp_path, lambda _order, _size: None) as annotated:
+        annotated.put(ORDER)
+        waiting = threading.Thread(target=annotated.wait, args=(stopped,))
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+        stopped.set()
+        annotated.wake()
+        waiting.join(60)
+        assert not waiting.is_alive()
+    assert "waiting for 1 annotated clip; stop the run to leave them out" in caplog.messages
 
 
 def test_the_hidden_files_of_a_killed_program_are_removed(tmp_path: Path) -> None:

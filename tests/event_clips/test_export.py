@@ -140,10 +140,19 @@ def test_a_file_that_is_written_can_be_exported(site: Site, tmp_path: Path) -> N
             scene = shown(number)
             sink.write(replace(scene, frame=replace(scene.frame, arrival_wall_clock_s=T + number / FPS)))
         export(site.plan(1.0, 5.0), tmp_path / "out.mp4")
-    exported = numbers(tmp_path / "out.mp4")
-    assert exported[0] == 20
-    assert exported == list(range(20, 20 + len(exported)))
-    assert 124 <= exported[-1] <= 128
+        [hidden] = site.folder.glob(".gate-*.partial.mp4")
+        (tmp_path / ".door-20260301-083000.0123abcd.partial.mp4").write_bytes(hidden.read_bytes())
+    begin = datetime(2026, 3, 1, 8, 30).timestamp()
+    span = Span(begin + 1, begin + 5)
+    plan = make_plan(named_files(str(tmp_path / "door-%Y%m%d-%H%M%S.mp4"), span), span)
+    assert plan is not None
+    assert not plan.gaps
+    export(plan, tmp_path / "named.mp4")
+    for name in ("out.mp4", "named.mp4"):
+        exported = numbers(tmp_path / name)
+        assert exported[0] == 20
+        assert exported == list(range(20, 20 + len(exported)))
+        assert 124 <= exported[-1] <= 128
 
 
 def test_a_change_of_size_is_refused_with_its_time(site: Site, tmp_path: Path) -> None:

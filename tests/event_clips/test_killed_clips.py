@@ -68,7 +68,7 @@ def recorded(record: Callable[[str, str], None], video: Path, folder: Path, code
 
 
 @pytest.mark.slow
-def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path) -> None:
+def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     video = write_video(tmp_path / "video.mp4", frames=100, options={"g": "10", "bf": "0"})
     (event_id,) = recorded(record_until_killed, video, tmp_path / "store", -signal.SIGKILL)
     assert not list((tmp_path / "store").rglob(f"{event_id}*"))
@@ -86,6 +86,8 @@ def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path) -> None:
     assert len(boxes["frames"]) >= len(numbers)
     left = [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()]
     assert sorted(left) == sorted([f"{event_id}{CLIP}", f"{event_id}{BOXES}"])
+    # `serve` puts the name of the camera before messages that do not begin with it.
+    assert caplog.messages[0].startswith(f"{CAMERA}: clips: recovered {tmp_path / 'store' / clip.clip} of a killed run")
 
 
 @pytest.mark.slow

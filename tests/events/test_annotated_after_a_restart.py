@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_annotated_clips_of_the_program_before_are_made(tmp_path: Path, monkeypa
         service.store.attach(made.id, annotated="made.mp4")
     with EventService(StoreSettings(folder=tmp_path, keep_days=None), NotifySettings()) as service:
         camera = service.camera("gate", settings)
-        camera.finish_clips()
+        camera.finish_clips(threading.Event())
         service.store.flush()
 
         def stored(event: EventRecord) -> str:

@@ -71,6 +71,39 @@ def test_a_short_loss_is_no_event(timer: ByHand, saved: list[tuple[EventRecord, 
     assert timer.calls == {}
 
 
+def test_a_short_loss_does_not_hide_the_next_one(timer: ByHand, saved: list[tuple[EventRecord, EventPhase]]) -> None:
+    camera = loss(timer, saved)
+    camera.begin("gone", time.monotonic())
+    camera.end(time.monotonic())
+    camera.begin("gone again", time.monotonic())
+    for _, call in timer.calls.values():
+        call()
+    assert [record.text for record, _ in saved] == ["gone again"]
+
+
+def test_two_long_losses_are_two_events(timer: ByHand, saved: list[tuple[EventRecord, EventPhase]]) -> None:
+    camera = loss(timer, saved)
+    for _ in range(2):
+        camera.begin("gone", time.monotonic())
+        ((_, call),) = timer.calls.values()
+        call()
+        timer.calls.clear()  # it was made
+        camera.end(time.monotonic())
+    assert len({record.id for record, _ in saved}) == 2
+    assert [phase for _, phase in saved] == [EventPhase.START, EventPhase.END] * 2
+
+
+def test_a_call_of_the_timer_that_comes_too_late_stores_nothing(
+    timer: ByHand, saved: list[tuple[EventRecord, EventPhase]]
+) -> None:
+    camera = loss(timer, saved)
+    camera.begin("gone", time.monotonic())
+    ((_, call),) = timer.calls.values()  # the timer has taken it already
+    camera.end(time.monotonic())
+    call()
+    assert saved == []
+
+
 def test_a_loss_at_the_end_of_the_program_is_ended(timer: ByHand, saved: list[tuple[EventRecord, EventPhase]]) -> None:
     camera = loss(timer, saved)
     camera.begin("gone", time.monotonic())

@@ -118,8 +118,11 @@ def test_leaving_delivers_what_was_just_saved(tmp_path: Path) -> None:
         assert events(receiver.all(20)) == [one.id for one in saved]
 
 
-def test_a_target_that_hangs_does_not_delay_others_nor_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_hangs_does_not_delay_others_nor_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(notifier_module, "END_S", 0.1)
+    monkeypatch.setattr(notifier_module, "TOLD_S", 0.05)
     with receiving(lambda *_: Reply(slow_s=100)) as hung, receiving() as receiver:
         with notifying(tmp_path, ops={"url": hung.url, "timeout_s": 500}, other={"url": receiver.url}) as (store, _):
             saved = save(store, 10, ["ops", "other"])
@@ -127,6 +130,7 @@ def test_a_target_that_hangs_does_not_delay_others_nor_the_end(tmp_path: Path, m
             hung.next()
         with EventStore(StoreSettings(folder=tmp_path)) as store:
             assert (store.waiting("ops"), store.waiting("other")) == (10, 0)
+    assert any("waiting up to 0.1 s for the answer of ops" in one for one in caplog.messages)
 
 
 def test_messages_expire_while_a_target_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -30,6 +30,10 @@ class Observer(RunObserver):
     def __init__(self) -> None:
         self.shown: list[Event] = []
         self.ended: list[Event] = []
+        self.stopped = False
+
+    def stopping(self) -> None:
+        self.stopped = True
 
     def scene_shown(self, scene: Scene) -> None:
         self.shown += scene.watched.events
@@ -78,6 +82,7 @@ def test_a_track_that_is_inside_at_the_end_of_the_run_leaves(tmp_path: Path, end
     else:
         camera.end(SourceLost("the camera went away") if end == "lost" else None)
     run.join()
+    assert observer.stopped == (end == "interrupted")
     assert [(event.kind, event.phase, event.number) for event in observer.ended] == [("leave", EventPhase.END, 1)]
     assert observer.ended[0].time_s == run.scenes[-1].frame.time_s
     assert phases(tmp_path / "events.jsonl") == [("enter", "start", 1), ("leave", "end", 1)]

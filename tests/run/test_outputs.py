@@ -116,9 +116,23 @@ def test_a_live_source_needs_an_output(source: str) -> None:
     with pytest.raises(ConfigError, match="is live and never ends: name its output") as caught:
         Outputs.of(load_settings(None), source)
     assert "swordfish" not in str(caught.value)
-    for remedy in ("-o rec/%Y%m%d-%H%M%S.mp4", "-o http://127.0.0.1:8080/", "-o boxes.csv", "show a window"):
+    for remedy in (
+        "-o rec/%Y%m%d-%H%M%S.mp4",
+        "-o http://127.0.0.1:8080/",
+        "-o boxes.csv",
+        "show a window",
+        "store.folder",
+    ):
         assert remedy in str(caught.value)
     assert Outputs.of(load_settings(None), source, show=True).entries
+
+
+@pytest.mark.parametrize("source", ["0", "rtsp://me:swordfish@camera/live"])
+def test_a_live_source_whose_events_are_stored_needs_no_output(source: str) -> None:
+    outputs = Outputs.of(load_settings(None, ["store.folder=kept"]), source)
+    assert (outputs.files, outputs.by_default) == ([], False)
+    clip = Outputs.of(load_settings(None, ["store.folder=kept"]), "clip.mp4")
+    assert clip.files == [Path("clip.annotated.mp4")]
 
 
 def test_a_file_that_is_played_in_real_time_has_a_default_output(tmp_path: Path) -> None:

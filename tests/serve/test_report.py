@@ -12,6 +12,7 @@ from referencing import Registry, Resource
 from rich.console import Console
 
 from streamer.cli.serve import report_table
+from streamer.config.analytics import AnalyticsSettings, LineSettings, ZoneSettings
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report
 from streamer.serve.report import SiteReport, combined, site_report
@@ -101,6 +102,27 @@ def test_the_notes_name_the_camera_and_are_few() -> None:
     both = list(report_table.notes(site_report("complete", 1.0, cameras[:2], reports)))
     assert both[0] == "camera-0, camera-1: it was black"
     assert list(report_table.notes(some_report())) == ["gate: failed: rtsp://camera/gate: refused"]
+
+
+def test_the_counts_of_rules_and_the_stored_events_are_those_of_each_camera() -> None:
+    rules = AnalyticsSettings(
+        lines=(LineSettings(name="gate", points=((0, 0.5), (1, 0.5))),),
+        zones=(ZoneSettings(name="door", points=((0, 0), (1, 0), (1, 1))),),
+    )
+    cameras = [running(f"camera-{number}") for number in range(9)]
+    reports = {one.name: report_of(one.name, rules=rules) for one in cameras}
+    reports["camera-0"].stats.count("crossing in", "gate", 5)
+    reports["camera-0"].stats.count("event", "stored", 6)
+    reports["camera-0"].stats.count("clip", "written", 6)
+    lines = list(report_table.found(site_report("complete", 1.0, cameras, reports)))
+    assert lines[:4] == [
+        "camera-0: events: 6 stored, 6 clips",
+        "camera-0: line gate: 5 in, 0 out",
+        "camera-0: zone door: 0 entered, 0 left",
+        "camera-1: line gate: 0 in, 0 out",
+    ]
+    assert lines[-1] == "7 more counts; --report FILE has all of them"
+    assert list(report_table.found(some_report())) == []
 
 
 def test_the_report_of_a_camera_has_the_sums_of_its_runs() -> None:

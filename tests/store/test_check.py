@@ -115,7 +115,9 @@ def test_a_corrupt_database_is_replaced_and_clips_are_kept(
 ) -> None:
     with (tmp_path / "events.db").open("r+b") as file:
         file.write(b"\xa5" * 200)
-    assert check(tmp_path, repair=False).problems == 1
+    damaged = check(tmp_path, repair=False)
+    assert damaged.problems == 1
+    assert damaged.lines == [f"{tmp_path / 'events.db'}: file is not a database"]
     found = check(tmp_path, repair=True)
     assert not found.is_sound  # the clips may belong to events of the old database
     assert any("delete that file first" in line for line in found.lines)
@@ -210,6 +212,7 @@ def test_following_goes_on_in_a_new_database(tmp_path: Path) -> None:
             if step == 0:
                 for path in tmp_path.glob("events.db*"):
                     path.unlink()
+                (tmp_path / "events.db").touch()  # SQLite makes the file before the tables
             elif step == 1:
                 store.save(ended(), EventPhase.END)
                 store.flush()

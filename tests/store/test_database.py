@@ -15,7 +15,7 @@ from streamer.errors import ConfigError
 from streamer.store import schema
 from streamer.store.commands.access import changing, reading
 from streamer.store.database import folder as store_folder
-from streamer.store.database.connections import LOG_BYTES, StoreError
+from streamer.store.database.connections import LOG_BYTES, StoreError, open_for_writing
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.values.events import EventPhase
@@ -154,6 +154,27 @@ def test_a_database_that_is_deleted_while_the_program_runs_begins_anew(tmp_path:
         store.save(last, EventPhase.END)
         assert store.flush()
         assert store.find() == [last]
+
+
+def test_a_folder_that_is_gone_for_a_while_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mistakes = [ConfigError("store.folder: cannot open it")] * 3
+
+    def refused(path: Path) -> sqlite3.Connection:
+        if mistakes:
+            raise mistakes.pop()
+        return open_for_writing(path)
+
+    with EventStore(settings(tmp_path)) as store:
+        filled(store, 3)
+        monkeypatch.setattr("streamer.store.database.writer.open_for_writing", refused)
+        for path in tmp_path.glob("events.db*"):
+            path.unlink()
+        store.save(last := ended(), EventPhase.END)
+        assert store.flush(60)
+        assert store.find() == [last]
+    assert caplog.text.count("was deleted while the program runs") == 1
 
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

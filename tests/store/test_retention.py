@@ -191,9 +191,12 @@ def test_a_leap_that_is_right_counts_after_a_day() -> None:
 
 
 @pytest.mark.parametrize(("off_days", "deletes"), [(2.0, True), (6.9, True), (7.1, False), (4000.0, False)])
-def test_a_start_long_after_the_last_use_waits_for_a_day(off_days: float, deletes: bool) -> None:
+def test_a_start_long_after_the_last_use_waits_for_a_day(
+    off_days: float, deletes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     age = AgeClock(14 * DAY_S, NOON, clock=Clock(NOON + off_days * DAY_S), steady=Clock(0.0))
     assert (age.now() is not None) == deletes
+    assert deletes or f"the clock has moved {off_days * 24:.0f} h since the store was last used" in caplog.text
 
 
 def test_summer_time_and_time_servers_change_nothing() -> None:

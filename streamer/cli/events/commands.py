@@ -21,6 +21,7 @@ from streamer.cli.events.options import (
     Store,
     Until,
     event_filter,
+    none_found,
     require_limit,
     store_folder,
     whole_ids,
@@ -64,6 +65,7 @@ def list_events(
         with reading(store_folder(store, config)) as connection:
             found = queries.find(connection, wanted, limit=limit)
             total = queries.count(connection, wanted) if len(found) == limit and not as_json else len(found)
+            nothing = "" if found else none_found(connection, wanted)
         if as_json:
             for one in found:
                 print_json(terminal, one)
@@ -71,8 +73,8 @@ def list_events(
             terminal.table(table.table(found))
         if total > len(found):
             terminal.message(f"{len(found)} of {total:,} events; --limit shows more")
-        elif not found:
-            terminal.message("no events")
+        elif nothing:
+            terminal.message(nothing)
 
 
 def show(event: Id, as_json: AsJson = False, store: Store = None, config: Config = None) -> None:
@@ -195,7 +197,8 @@ def check(
         for line in found.lines:
             terminal.line(line)
         if not found.is_sound:
-            raise StreamerError(f"{counted(found.problems, 'problem')} found; add --repair to mend them")
+            number = counted(found.problems, "problem")
+            raise StreamerError(f"{number} left" if repair else f"{number} found; --repair mends what it can")
 
 
 def print_json(terminal: Terminal, record: EventRecord) -> None:

@@ -18,6 +18,7 @@ from streamer.cli.events.options import (
     Store,
     Until,
     event_filter,
+    none_found,
     store_folder,
 )
 from streamer.cli.options import Overwrite, value
@@ -85,6 +86,10 @@ def _events(folder: Path, wanted: EventFilter, copies: Path | None, terminal: Te
                 copied, missing = copied + here, missing + gone
             events += 1
             yield record
+        nothing = "" if events else none_found(connection, wanted)
+    if nothing:
+        terminal.message(nothing)
+        return
     with_files = "" if copies is None else f" with {counted(copied, 'file')}"
     without = f"; {counted(missing, 'file')} missing" if missing else ""
     terminal.message(f"exported {counted(events, 'event')}{with_files}{without}")

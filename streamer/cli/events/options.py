@@ -75,9 +75,11 @@ def event_filter(
     """The filter of the options.
 
     Raises:
-        ConfigError: an unknown kind, a time in another form, or an end that is not after the begin.
+        ConfigError: an unknown kind, one with which no event begins, a time in another form, or an end that is not
+            after the begin.
     """
     from streamer.cli.events.times import local, moment_of
+    from streamer.notify.payload import begun_by
     from streamer.store.records import EventFilter
     from streamer.system.suggestions import nearest
     from streamer.values.events import EventKind
@@ -92,6 +94,10 @@ def event_filter(
     kinds = {one.value: one for one in EventKind}
     for unknown in (one for one in kind or () if one not in kinds):
         raise ConfigError(f"--kind: no kind {unknown!r}{nearest(unknown, kinds)}")
+    for later in kind or ():
+        if begins := begun_by(kinds[later]):
+            options = ", ".join(f"--kind {one.value}" for one in begins)
+            raise ConfigError(f"--kind {later}: events are found by what they began with; use {options}")
     return EventFilter(
         cameras=tuple(camera or ()),
         rules=tuple(rule or ()),
@@ -101,6 +107,20 @@ def event_filter(
         until=None if end is None else end.timestamp(),
         favourite=True if favourite else None,
     )
+
+
+def none_found(connection: sqlite3.Connection, wanted: EventFilter) -> str:
+    """`no events`, with a name of the filter that no event of the store has."""
+    from streamer.store import queries
+    from streamer.system.suggestions import nearest
+
+    chosen = {"camera": ("camera", wanted.cameras), "rule": ("rule", wanted.rules), "label": ("class", wanted.labels)}
+    for column, (noun, names) in chosen.items():
+        known = queries.names(connection, column) if names else []
+        for name in names:
+            if name not in known:
+                return f"no events: none has the {noun} {name!r}{nearest(name, known)}"
+    return "no events"
 
 
 def require_limit(limit: int, least: int) -> None:

@@ -51,6 +51,7 @@ def export(
     Nothing is encoded again, so it begins with the keyframe before the begin. Times without a recording are left out.
     """
     with command(quiet=quiet, prints=True) as (terminal, _):
+        from streamer.clips.event_files import camera_folder
         from streamer.clips.exports.plan import make_plan
         from streamer.clips.exports.writer import export as write
 
@@ -60,7 +61,7 @@ def export(
         name, files = _files(span, camera, folder, recordings)
         plan = make_plan(files, span)
         assert plan is not None  # `_files` has refused a span without files
-        target = output or Path(f"{name}-{datetime.fromtimestamp(span.start_time):%Y%m%d-%H%M%S}.mp4")
+        target = output or Path(f"{camera_folder(name)}-{datetime.fromtimestamp(span.start_time):%Y%m%d-%H%M%S}.mp4")
         with _progress(terminal) as progress:
             done = write(plan, target, overwrite=overwrite, progress=progress)
         _report(terminal, target, plan, done)

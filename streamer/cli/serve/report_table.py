@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from streamer.cli import report_text
 from streamer.cli.serve.status_table import short, shortened
 from streamer.flow.stats import RunStats
 from streamer.serve.report import CameraReport, SiteReport
@@ -19,7 +20,7 @@ from streamer.values.states import FrameState
 
 _NAME = 16
 _NUMBERS = ("in", "shown", "detected", "dropped", "lost")
-_MOST_NOTES, _MOST_NAMES = 12, 3
+_MOST_LINES, _MOST_NAMES = 12, 3
 
 
 def head(report: SiteReport) -> str:
@@ -57,6 +58,22 @@ def _age(stats: RunStats) -> str:
     return f"{ages.percentile_s(50) * 1e3:.0f}/{ages.percentile_s(95) * 1e3:.0f} ms"
 
 
+def found(report: SiteReport) -> Iterator[str]:
+    """What the rules of each camera counted and what was stored of its events, as in the report of `run`."""
+    lines = [
+        f"{camera.status.name}: {line}"
+        for camera in report.cameras
+        for line in (*report_text.stored(camera.report.stats), *report_text.rules(camera.report))
+    ]
+    yield from _first(lines, "counts")
+
+
+def _first(lines: Sequence[str], what: str) -> Iterator[str]:
+    yield from lines[:_MOST_LINES]
+    if len(lines) > _MOST_LINES:
+        yield f"{len(lines) - _MOST_LINES} more {what}; --report FILE has all of them"
+
+
 def notes(report: SiteReport) -> Iterator[str]:
     """Why cameras failed, and the notes of the others, one line each; a note of several cameras once."""
     names: dict[str, list[str]] = {}
@@ -67,9 +84,7 @@ def notes(report: SiteReport) -> Iterator[str]:
         f"{', '.join(of) if len(of) <= _MOST_NAMES else counted(len(of), 'camera')}: {note}"
         for note, of in names.items()
     ]
-    yield from lines[:_MOST_NOTES]
-    if len(lines) > _MOST_NOTES:
-        yield f"{len(lines) - _MOST_NOTES} more notes; --report FILE has all of them"
+    yield from _first(lines, "notes")
 
 
 def _notes(camera: CameraReport) -> Sequence[str]:

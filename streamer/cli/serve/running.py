@@ -86,7 +86,7 @@ def _report(report: SiteReport, terminal: Terminal, file: PartialFile | None) ->
         return
     terminal.line(report_table.head(report))
     terminal.table(report_table.table(report))
-    for line in (*report_table.notes(report), *report_table.written(report)):
+    for line in (*report_table.found(report), *report_table.notes(report), *report_table.written(report)):
         terminal.paragraph(line)
     if file is not None:
         terminal.paragraph(f"report: {file.final}")

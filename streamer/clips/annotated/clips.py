@@ -30,6 +30,8 @@ MOST_WAITING = 50
 """Clips that wait. The oldest are left out beyond that: the machine is too slow for all."""
 _HIDDEN = ".annotated-"
 _END_S = 5.0
+_TOLD_S = 2.0
+"""A longer wait at the end of a run is told to the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,26 @@ class AnnotatedClips:
             if first:
                 log.warning("annotated clips take too long: %d wait, older ones are left out from now on", MOST_WAITING)
 
-    def wait(self) -> None:
-        """Wait until all clips are made: at the end of a run that is not live. Any thread."""
+    def wait(self, stopped: threading.Event) -> None:
+        """Wait until all clips are made: at the end of a run that is not live. Any thread.
+
+        Args:
+            stopped: if it is set, the rest is left out. Call `wake` afterwards.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._ending or not self._unfinished)
+
+            def done() -> bool:
+                return self._ending or not self._unfinished or stopped.is_set()
+
+            if not self._changed.wait_for(done, _TOLD_S):
+                number = counted(self._unfinished, "annotated clip")
+                log.warning("waiting for %s; stop the run to leave them out", number)
+                self._changed.wait_for(done)
+
+    def wake(self) -> None:
+        """See `wait`. Any thread."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _run(self) -> None:
         with suppress(Closed):

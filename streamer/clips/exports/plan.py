@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from streamer.sinks.video.segment_names import NamePattern, partials_of
+from streamer.sinks.video.segment_names import NamePattern, intended, partial_stem, partials_of
 from streamer.store.recordings import StoredRecording
 from streamer.system import paths
 
@@ -99,13 +99,15 @@ def named_files(pattern: str, span: Span) -> list[StoredRecording]:
     """The files of a recording that may have frames of a span, by their names alone: without a store.
 
     A file begins at the time in its name, which is that of this machine's time zone; a name without a whole time of day
-    counts by the last change of the file and its duration.
+    counts by the last change of the file and its duration. The file that is being written has a hidden name.
 
     Raises:
         SinkUnavailable: the pattern is none of a recording.
     """
     names = NamePattern(pattern)
-    files = sorted(((names.begin_of(path), path) for path in names.files()), key=lambda one: (one[0] or 0.0, one[1]))
+    whole = ((names.begin_of(path), path) for path in names.files())
+    written = ((names.begin_of(intended(path)), path) for path in names.partials())
+    files = sorted((*whole, *written), key=lambda one: (one[0] or 0.0, one[1]))
     found = []
     for at, (begin, path) in enumerate(files):
         following = files[at + 1][0] if at + 1 < len(files) else None
@@ -120,5 +122,6 @@ def _probed(path: Path, pattern: str, begin: float | None) -> StoredRecording | 
     with suppress(av.error.FFmpegError, OSError), av.open(f"file:{path}", metadata_errors="replace") as read:
         lasts_s = (read.duration or 0) / av.time_base
         start_time = path.stat().st_mtime - lasts_s if begin is None else begin
-        return StoredRecording(path, pattern, start_time, start_time + lasts_s)
+        is_written = partial_stem(path) is not None
+        return StoredRecording(path, pattern, start_time, None if is_written else start_time + lasts_s)
     return None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from streamer.config.analytics.shapes import Points, check_line, check_points, check_polygon
-from streamer.config.camera_watch import CameraWatchSettings
+from streamer.config.camera_watch import CAMERA_RULE, CameraWatchSettings
 from streamer.config.schedule import ScheduleSettings
 from streamer.config.section import Section
 
@@ -166,6 +166,8 @@ class AnalyticsSettings(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two rules have the name {name!r}; give each its own")
+            if name == CAMERA_RULE:
+                raise ValueError(f"{name!r} is the rule of events about the camera itself; give it another name")
         return self
 
     @property

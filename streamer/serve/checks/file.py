@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.config.camera import CameraSettings
 from streamer.config.loading import is_site, load_settings, load_site
-from streamer.config.settings import MetricsSettings, StreamSettings
+from streamer.config.settings import MetricsSettings, Settings, StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
+from streamer.run.output_paths import default_output
 from streamer.run.outputs import Outputs
 from streamer.serve.checks.events import described_events, event_problems, names_without_events
 from streamer.serve.checks.outputs import output_problems, shown_name
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
+from streamer.sources.selection import is_live
 from streamer.system.secrets import SECRETS, redacted
 from streamer.system.suggestions import counted
 
@@ -50,7 +53,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
         raise ConfigError(*problems)
     Outputs(settings.outputs).check(source)
     lines = [
-        f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
+        f"{redacted(source) or 'the source is given to run'}{_default_output(settings) or _outputs(settings)}",
         f"detector: {detector_title(settings.detector)}",
         *described_events(settings.store, settings.notify),
         f"{file}: valid settings of one run",
@@ -116,6 +119,16 @@ def _setting_of(entry: str) -> str:
 
 def _camera(camera: CameraSettings) -> str:
     return f"{redacted(camera.source.uri or '')}{_outputs(camera)}"
+
+
+def _default_output(settings: Settings) -> str:
+    """What `run` writes if neither the file nor the command line names an output; empty if that is nothing."""
+    source = settings.source.uri or ""
+    if settings.outputs or not source or is_live(source, settings.source):
+        return ""
+    with suppress(ConfigError):  # an output of an earlier run needs a name from the command line
+        return f" -> {default_output(source, as_video=settings.source.fps is not None)} (no output is named)"
+    return ""
 
 
 def _outputs(stream: StreamSettings) -> str:

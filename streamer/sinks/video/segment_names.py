@@ -155,6 +155,11 @@ def partial_stem(path: Path) -> str | None:
     return found[1] if found else None
 
 
+def intended(partial: Path) -> Path:
+    """The path that a partial file will have; a long name is shortened."""
+    return partial.with_name(f"{partial_stem(partial)}{partial.suffix}")
+
+
 def partials_of(path: Path) -> Iterator[Path]:
     """The partial files for a path."""
     if paths.is_dir(path.parent):

@@ -89,7 +89,7 @@ def _check_database(folder: Path, found: Checked, repair: bool) -> bool:
         with reading(folder) as connection:
             problems = [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
     except StoreError as error:
-        problems = [str(error)]
+        problems = [str(error.__cause__ or error)]  # without the path, and the advice to use this command
     if not problems:
         found.lines.append(f"{folder / DATABASE}: ok")
         return True

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
-from streamer.store import queries
+from streamer.store import queries, schema
 from streamer.store.commands.access import reading
+from streamer.store.database.connections import open_for_reading
 from streamer.store.database.folder import DATABASE, identity
 from streamer.store.records import EventFilter, EventRecord
 from streamer.values.events import EventPhase
@@ -42,7 +44,7 @@ def follow(folder: Path, wanted: EventFilter, *, latest: int, wait: Callable[[],
                 if not wait():
                     return
         latest = 0
-        while not path.is_file():  # a new database begins
+        while not _has_begun(path):
             if not wait():
                 return
 
@@ -80,6 +82,15 @@ class _Events:
             self._open[record.id] = record
         elif record.end_time > record.start_time:
             yield record, EventPhase.END
+
+
+def _has_begun(path: Path) -> bool:
+    """Whether a new database has its tables."""
+    if not path.is_file():
+        return False
+    with suppress(sqlite3.Error), closing(open_for_reading(path)) as connection:
+        return schema.version_of(connection) > 0
+    return False
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

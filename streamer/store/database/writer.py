@@ -217,10 +217,10 @@ class Writer:
     def _renew_after(self, error: Exception) -> bool:
         """Begin a new database if the present one is corrupt or gone; whether it was."""
         if isinstance(error, FileGone):
-            log.warning("store: %s was deleted while the program runs; a new database begins", self._path)
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = open_for_writing(self._path)
+            log.warning("store: %s was deleted while the program runs; a new database begins", self._path)
         elif is_corrupt(error):
             self._corruption = error
             with suppress(sqlite3.Error):

@@ -83,7 +83,7 @@ def test_options_choose_events(
 def test_a_limit_is_said(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(commands.list_events, store=store, limit=2) == 0
     assert capsys.readouterr().err == "2 of 4 events; --limit shows more\n"
-    assert exit_code(commands.list_events, store=store, camera=["none"]) == 0
+    assert exit_code(commands.list_events, store=store, since="2027-01-01") == 0
     assert capsys.readouterr().err == "no events\n"
 
 
@@ -156,7 +156,7 @@ def test_check_reports_and_mends(store: Path, capsys: pytest.CaptureFixture[str]
     assert exit_code(commands.check, store=store) == 1
     captured = capsys.readouterr()
     assert "1 file of 1 event missing" in captured.out
-    assert captured.err == "error: 1 problem found; add --repair to mend them\n"
+    assert captured.err == "error: 1 problem found; --repair mends what it can\n"
     assert exit_code(commands.check, repair=True, store=store) == 0
     assert exit_code(commands.check, store=store) == 0
 
@@ -191,6 +191,34 @@ def test_a_wrong_option_is_one_line(
     assert limit == "error: --limit is 0; it is at least 1"
     assert folder.endswith("has no events (events.db); give the folder of a store")
     assert here.endswith("give the folder with --store DIR or --config FILE")
+
+
+def test_events_are_found_by_what_they_began_with(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An `enter` that has ended is one event: `leave` finds none, also if it is in the log of alerts."""
+    for kind, begins in (
+        ("leave", "--kind enter"),
+        ("dwell", "--kind enter"),
+        ("normal", "--kind above, --kind below"),
+        ("camera_back", "--kind camera_lost"),
+    ):
+        assert exit_code(commands.list_events, kind=[kind], store=store) == 2
+        expected = f"error: --kind {kind}: events are found by what they began with; use {begins}\n"
+        assert capsys.readouterr().err.replace("\n  ", " ") == expected
+
+
+def test_a_name_that_no_event_has_is_told(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, expected in (
+        ({"camera": ["gat"]}, "no events: none has the camera 'gat'; did you mean gate?"),
+        ({"rule": ["xyz"], "camera": ["gate"]}, "no events: none has the rule 'xyz'"),
+        ({"label": ["Vehicle"]}, "no events: none has the class 'Vehicle'"),
+        ({"since": "2027-01-01"}, "no events"),
+    ):
+        for command in (commands.list_events, export.export):
+            assert exit_code(command, store=store, **options) == 0
+            captured = capsys.readouterr()
+            assert captured.out == ""
+            assert captured.err.startswith(expected)
+    assert captured.err == "no events\n"
 
 
 @pytest.mark.slow

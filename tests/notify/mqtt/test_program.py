@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.program import Program
 from tests.cli.test_lines_and_zones import write_clip
-from tests.notify.mqtt.broker import Listener, Mosquitto
+from tests.notify.mqtt.broker import Listener, Mosquitto, free_port
 from tests.notify.mqtt.home_assistant_schema import checked
 
 SETTINGS = """
@@ -63,3 +63,16 @@ def test_a_test_message_is_published(mosquitto: Mosquitto, tmp_path: Path) -> No
     assert result.code == 1
     assert result.errors.count("\n") == 1
     assert "not delivered to home: cannot connect to mqtt://127.0.0.1" in result.errors
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_away_is_reported_once(tmp_path: Path) -> None:
+    """The connection and the messages that wait for it fail for the same reason, in either order."""
+    program = Program(tmp_path)
+    write_clip(tmp_path)
+    (tmp_path / "s.yaml").write_text(SETTINGS.format(url=f"mqtt://127.0.0.1:{free_port()}"))
+    result = program("run", "--config", "s.yaml")
+    assert result.code == 0, result.errors
+    told = [line for line in result.errors.splitlines() if line.startswith("warning: notify: target home: ")]
+    assert len(told) == 1, told
+    assert "no broker listens there" in told[0]
