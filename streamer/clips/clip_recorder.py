@@ -182,9 +182,8 @@ class ClipRecorder:
             if self._closing:
                 return
         self._ring.close()
-        shown, passthrough = self._ring.shown, self._passthrough
-        if passthrough is not None and shown is not None:
-            passthrough.read_to(shown)
+        if self._passthrough is not None and (shown := self._ring.shown) is not None:
+            self._passthrough.read_to(shown)
         with self._changed:
             self._closing = True
             self._changed.notify_all()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from streamer.config.notify import TargetSettings
 from streamer.notify.payload import FILE, happened
+from streamer.store.ids import new_id
 from streamer.store.records import EventRecord
 from streamer.values.events import EventPhase
 
@@ -19,7 +20,8 @@ REMEMBERED = 10_000
 class MessageFilter:
     """Decides for one target. The first message of an event that passes the filters decides for all later ones.
 
-    So a target that is told of an event is also told of its end, whatever cooldown and quiet hours say then.
+    So a target that is told of an event is also told of its end, whatever cooldown and quiet hours say then. Decisions
+    are not stored: the end of an event of a killed program is told unless the event started in quiet hours.
 
     Args:
         settings: of the target.
@@ -35,6 +37,7 @@ class MessageFilter:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings, self._clock, self._now = settings, clock, now
+        self._first_id = new_id()  # events of this program have greater ones
         self._lock = threading.Lock()  # guards the two below
         self._told: OrderedDict[str, bool] = OrderedDict()
         self._last_s: dict[tuple[str, str], float] = {}
@@ -68,9 +71,12 @@ class MessageFilter:
 
     def _begins(self, record: EventRecord) -> bool:
         """Whether an event is told, by cooldown and quiet hours. With the lock."""
-        now = self._now()
+        is_former = record.id < self._first_id
+        now = record.start_time if is_former else self._now()
         if any(span.contains(now) for span in self._settings.quiet):
             return False
+        if is_former:  # what its cooldown has decided is not known; it begins none for new events
+            return True
         rule, now_s = (record.camera, record.rule), self._clock()
         last_s = self._last_s.get(rule)
         if last_s is not None and now_s - last_s < self._settings.cooldown_s:

@@ -62,3 +62,16 @@ def test_the_time_zone_is_that_of_the_setting() -> None:
 def test_wrong_spans_are_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         validated(ScheduleSettings, settings, "quiet")
+
+
+@pytest.mark.parametrize(
+    ("clock", "inside"), [("22:29", False), ("22:30", True), ("06:14", True), ("06:15", False), ("12:00", False)]
+)
+def test_a_night_has_its_first_minute_and_not_its_end(clock: str, inside: bool) -> None:
+    assert contains(f"2026-11-26T{clock}", start="22:30", end="06:15") is inside
+
+
+@pytest.mark.parametrize(("days", "saying"), [(["monkey"], "no day 'monkey'"), ([], "without days a schedule never")])
+def test_days_that_do_not_exist_are_refused(days: list[str], saying: str) -> None:
+    with pytest.raises(ConfigError, match=saying):
+        validated(ScheduleSettings, {"days": days}, "quiet")

@@ -75,6 +75,29 @@ def test_during_a_cooldown_other_events_of_the_rule_and_camera_are_not_told() ->
     assert chosen.passes(record(), START)
 
 
+def test_a_cooldown_is_counted_by_the_difference_of_two_times() -> None:
+    clock = Clock()
+    clock.s = 1000
+    chosen = clock.filter(cooldown_s=60)
+    assert [chosen.passes(record(), START) for _ in range(2)] == [True, False]
+
+
+def test_the_end_of_an_event_of_a_killed_program_is_told_and_begins_no_cooldown() -> None:
+    former, clock = record(), Clock()
+    chosen = clock.filter(cooldown_s=60)
+    assert chosen.passes(former, END)
+    assert chosen.passes(record(), START)
+
+
+def test_an_event_of_a_killed_program_that_started_in_quiet_hours_stays_muted() -> None:
+    former, clock = record(), Clock()
+    clock.s = 12 * 3600
+    night = ScheduleSettings.model_validate({"start": "22:00", "end": "06:00", "timezone": "UTC"})
+    chosen = clock.filter(quiet=[night])
+    assert not chosen.passes(former, END)
+    assert chosen.passes(record(), START)
+
+
 def test_a_cooldown_begins_with_a_message_that_passes_the_other_filters() -> None:
     clock = Clock()
     chosen = clock.filter(cooldown_s=60, kinds=["dwell"])

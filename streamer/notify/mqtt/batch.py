@@ -21,6 +21,7 @@ class Batch:
     Args:
         publications: at least one; the readings among them are retained.
         timeout_s: for their acknowledgements, once they are sent or the broker has acknowledged those before.
+        is_alone: no other message is sent with it.
         refused: called if the broker refuses a reading, which does not stop the message itself.
 
     Attributes:
@@ -29,9 +30,14 @@ class Batch:
     """
 
     def __init__(
-        self, publications: Sequence[Publication], timeout_s: float, refused: Callable[[DeliveryError], None]
+        self,
+        publications: Sequence[Publication],
+        timeout_s: float,
+        refused: Callable[[DeliveryError], None],
+        *,
+        is_alone: bool,
     ) -> None:
-        self.publications = publications
+        self.publications, self.is_alone = publications, is_alone
         self._refused = refused
         self.result: Future[bool] = Future()
         self.deadline_s = float("inf")

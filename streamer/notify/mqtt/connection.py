@@ -102,7 +102,8 @@ class Connection:
     @contextmanager
     def _sending(self, messages: Sequence[Sequence[Publication]], timeout_s: float) -> Iterator[Sequence[Batch]]:
         """Send messages; those without a result at the end are given up."""
-        batches = [Batch(one, timeout_s, self._tell_refused) for one in messages]
+        alone = len(messages) == 1
+        batches = [Batch(one, timeout_s, self._tell_refused, is_alone=alone) for one in messages]
         with self._lock:
             if self._cancelled:
                 raise DeliveryError(_STOPPED)
@@ -289,7 +290,9 @@ class Connection:
             batches, self._batches = [*self._sent, *self._batches], deque()
         self._sent = []
         waiting = [batch for batch in batches if not batch.result.done()]
-        error.is_told, self._told = str(error) == self._told, str(error)
+        # Nobody reports an error of messages that are sent together: the first of them fails once more, alone.
+        if not waiting or any(batch.is_alone for batch in waiting):
+            error.is_told, self._told = str(error) == self._told, str(error)
         for batch in waiting:
             batch.fail(error)
         if not waiting and not error.is_told:

@@ -344,6 +344,19 @@ def test_invalid_settings_are_refused(values: dict[str, Any], saying: str) -> No
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_broker_that_is_away_is_reported_once_for_a_backlog(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    target = {"type": "mqtt", "url": f"mqtt://127.0.0.1:{free_port()}", "first_wait_s": 0.01, "longest_wait_s": 0.5}
+    chosen = NotifySettings.model_validate({"targets": {"home": target}})
+    with EventStore(StoreSettings(folder=tmp_path)) as store:
+        for number in range(3):
+            store.save(replace(message(number).event, id=new_id()), EventPhase.MOMENT, ["home"])
+        store.flush()
+        with Notifier(chosen, store, tmp_path) as notifier:
+            while notifier.statuses()[0][0].failed_attempts < 4:
+                time.sleep(0.01)
+    assert len([line for line in caplog.messages if "no broker listens there" in line]) == 1
+
+
 @pytest.mark.parametrize(
     ("values", "saying"),
     [
