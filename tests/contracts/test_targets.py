@@ -16,11 +16,11 @@ from tests.notify.messages import message
 
 AWAY: dict[str, dict[str, Any]] = {
     "webhook": {"url": "http://127.0.0.1:9/"},
-    "command": {"command": ["/no/such/program"]},
+    "command": {"command": ["false"]},
     "mqtt": {"url": "mqtt://127.0.0.1:9"},
     "apprise": {"url": "json://127.0.0.1:9"},
 }
-"""Settings of a target of each kind that cannot be reached: nobody listens on port 9."""
+"""Settings of a target of each kind that cannot be reached: nobody listens on port 9, and the program fails."""
 
 
 def settings_of(kind: str) -> TargetSettings:
