@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -38,11 +39,14 @@ class Interrupts:
         self._before: dict[int, Any] = {}
         self._requests: SimpleQueue[str] = SimpleQueue()
         self._reloader: Thread | None = None
+        self._unraisable = sys.unraisablehook
 
     def __enter__(self) -> Self:
         numbers = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
             numbers.append(signal.SIGHUP)
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._ignore
         for number in numbers:
             self._before[number] = signal.signal(number, self._handle)
         return self
@@ -50,6 +54,7 @@ class Interrupts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._unraisable
         if self._reloader is not None:
             self._requests.put(_END)
             self._reloader.join(_END_S)
@@ -86,6 +91,14 @@ class Interrupts:
                 reload()
             except Exception:
                 log.exception("the reload failed; the program goes on as before")
+
+    def _ignore(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Say nothing of a KeyboardInterrupt in a callback of Python, such as one of an import, which cannot be raised.
+
+        `stop_with` knows of it.
+        """
+        if not (self.raised and unraisable.exc_type is KeyboardInterrupt):
+            self._unraisable(unraisable)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP and self._reloader is not None:

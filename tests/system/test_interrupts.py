@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
@@ -113,3 +115,18 @@ def test_a_reload_that_raises_is_logged_and_the_next_one_runs(caplog: pytest.Log
         send(signal.SIGHUP)
         assert answers.get(timeout=10) == "None"
     assert "the reload failed" in caplog.text
+
+
+def test_a_signal_during_an_import_prints_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing runs callbacks of weak references, where Python prints an exception and goes on."""
+    printed, stopped = list[object](), threading.Event()
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+    with Interrupts() as interrupts:
+        lock = threading.Event()
+        reference = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGINT))
+        del lock
+        assert reference() is None
+        assert printed == []
+        interrupts.stop_with(stopped.set)
+        assert stopped.is_set()
+    assert sys.unraisablehook == printed.append
