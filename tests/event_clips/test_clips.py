@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from streamer.clips.clip_recorder import ClipRecorder
 from streamer.config.events import ClipSettings
 from streamer.interfaces import Scene
 from tests.clips import read_number, write_video
+from tests.disks import mounted_disk
 from tests.event_clips.clip_runs import CLOCK, ClipRun, Moment, begin, duration_s, payloads, pictures
 from tests.event_clips.nal_units import annex_b_units, length_prefixed_units
 
@@ -317,13 +316,8 @@ def test_the_end_of_a_run_waits_for_a_slow_disk_once(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted_disk(tmp_path, "1m") as disk:
+        yield disk
 
 
 def test_a_full_disk_drops_the_clip_and_leaves_nothing(small_disk: Path, video: Path) -> None:

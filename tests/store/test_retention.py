@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from streamer.store.records import EventFilter
 from streamer.store.retention import retention
 from streamer.store.retention.age_clock import GRACE_S, AgeClock
 from streamer.values.events import EventPhase
+from tests.disks import mounted_disk
 from tests.store.stores import DAY_S, DEADLINE_S, NOON, add_clip, ended, event, filled, rows, settings, until
 
 GB = 1_000_000_000
@@ -248,13 +247,8 @@ def test_the_end_of_a_killed_event_is_known_without_other_events(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted_disk(tmp_path, "3m") as disk:
+        yield disk
 
 
 def fill(disk: Path) -> Path:

@@ -30,6 +30,7 @@ from streamer.sinks.video.retention import is_full, remove_old, require_room
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system.backoff import Backoff
 from tests.clips import read_number
+from tests.disks import mounted_disk
 from tests.sinks.making import recording_sink
 from tests.sinks.scenes import decoded, info, scene, times
 
@@ -272,13 +273,8 @@ def test_a_file_that_cannot_be_removed_is_reported(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted_disk(tmp_path, "1m") as disk:
+        yield disk
 
 
 class Clock:
