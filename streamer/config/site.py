@@ -16,6 +16,7 @@ from streamer.config.layers import camera_values, long_form
 from streamer.config.notify import NotifySettings
 from streamer.config.section import Section, validated
 from streamer.config.settings import MetricsSettings
+from streamer.config.web import WebSettings
 from streamer.errors import ConfigError
 from streamer.registry import POLICIES
 from streamer.system.suggestions import nearest
@@ -100,9 +101,10 @@ class SiteSettings(Section):
     """More detectors by name, for cameras with `detector: {name: NAME}`."""
     metrics: MetricsSettings = MetricsSettings()
     control: ControlSettings = ControlSettings()
+    web: WebSettings = WebSettings()
     store: StoreSettings = StoreSettings()
     notify: NotifySettings = NotifySettings()
-    cameras: dict[CameraName, CameraSettings]
+    cameras: dict[CameraName, CameraSettings] = {}
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""
 
@@ -119,14 +121,14 @@ class SiteSettings(Section):
         if isinstance(cameras, Mapping):  # YAML reads the name 1 as a number
             named = {name if isinstance(name, bool | str) else str(name): one for name, one in cameras.items()}
             cameras = {name: camera_values(name, one, defaults) for name, one in named.items()}
-        return {**values, "cameras": cameras, "defaults": defaults}
+        return {**values, "cameras": {} if cameras is None else cameras, "defaults": defaults}
 
     @field_validator("cameras", mode="before")
     @classmethod
     def _are_cameras(cls, value: object) -> object:
         if isinstance(value, list) and value:
             raise ValueError(f"this is a list; give each camera below its name, such as {_EXAMPLE}")
-        if not isinstance(value, Mapping) or not value:
+        if not isinstance(value, Mapping):
             raise ValueError(f"there is no camera; give at least one, such as {_EXAMPLE}")
         return value
 
@@ -182,6 +184,8 @@ class SiteSettings(Section):
 
     def problems(self) -> Iterator[str]:
         """What keeps cameras from running, one line each."""
+        if not self.cameras and self.web.address is None:
+            yield f"cameras: there is no camera, and no page to add one; give at least one, such as {_EXAMPLE}"
         for name, camera in self.cameras.items():
             if not camera.source.uri:
                 yield f"cameras.{name}.source.uri: no source; give an address, a webcam (0) or a file"

@@ -5,7 +5,6 @@ Each scrape reads snapshots of the figures on the thread of the server (`streame
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import NamedTuple, Protocol
@@ -17,18 +16,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from streamer.errors import ConfigError
 from streamer.flow.stats import DurationHistogram
 from streamer.observe.rule_metrics import rule_metrics
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS, redacted
 from streamer.values.states import FrameState
+from streamer.web.address import parse_address
 from streamer.web.server import WebPages
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of every histogram, in seconds."""
 
-_ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]+\]|[^:]*):)?(?P<port>\d{1,5})")
 _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "flagged corrupt": ("streamer_frames_flagged_corrupt", "Frames that the decoder flagged as damaged.", None),
     "reconnect": ("streamer_reconnects", "Reconnections to the source.", "cause"),
@@ -121,17 +119,14 @@ class MetricsServer(WebPages):
         collectors: Iterable[Collector] = (),
         routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        match = _ADDRESS.fullmatch(address)
-        if match is None or int(match["port"]) > 65_535:
-            raise ConfigError(f"metrics address {address!r}: write HOST:PORT, or :9090 for this machine only")
+        host, port = parse_address(address, "metrics address")
         registry = CollectorRegistry(auto_describe=False)
         for collector in (StreamCollector(streams), *collectors):
             registry.register(collector)
         ProcessCollector(registry=registry)
 
         pages = [web.get("/metrics", make_aiohttp_handler(registry)), *routes]
-        host = (match["host"] or "").strip("[]")
-        super().__init__(f"the metrics address {address}", host, int(match["port"]), pages)
+        super().__init__(f"the metrics address {address}", host, port, pages)
 
 
 class StreamCollector(Collector):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Protocol
 
 from streamer.config.camera import CameraSettings
 from streamer.config.output import OutputEntry
@@ -25,6 +24,7 @@ from streamer.run.outputs import Outputs
 from streamer.run.session import NO_VIDEO, Session
 from streamer.serve.pools import CameraPool, SitePool
 from streamer.serve.report import combined
+from streamer.serve.reporter import CameraReporter, NoViewers, SiteViewers
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.sinks.selection import sink_class
 from streamer.system import paths
@@ -36,14 +36,6 @@ log = logging.getLogger(__name__)
 
 STEADY_S = 60.0
 """After a run of this length the next wait is short again."""
-
-
-class CameraReporter(Protocol):
-    """Receives what happens with the cameras of a site. Each camera's thread calls it."""
-
-    def message(self, name: str, text: str) -> None:
-        """One line about a camera."""
-        ...
 
 
 class Camera:
@@ -60,6 +52,7 @@ class Camera:
         after: the camera of this name that has ended; its report and its number of starts continue.
         backoff: the waits after errors.
         events: stores its events; closed when the camera has ended.
+        viewers: observe its runs.
     """
 
     def __init__(
@@ -74,6 +67,7 @@ class Camera:
         after: Camera | None = None,
         backoff: Backoff | None = None,
         events: CameraEvents | None = None,
+        viewers: SiteViewers | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -83,6 +77,7 @@ class Camera:
         self._overwrite = overwrite
         self._backoff = backoff or Backoff()
         self._events = events
+        self._viewers = viewers or NoViewers()
         self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
         self._frame_size: tuple[int, int] | None = None  # camera's thread
@@ -210,6 +205,7 @@ class Camera:
             settings,
             reporter,
             stream=self.name,
+            observers=self._viewers.observers(self.name),
             own=OwnParts(detectors=share, events=self._events),
         )
 

@@ -9,18 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.events.service import EventService, event_service
 from streamer.notify.target_worker import TargetStatus
 from streamer.observe.report import Report
-from streamer.serve.camera import Camera, CameraReporter
+from streamer.serve.camera import Camera
 from streamer.serve.changes import Changes, compare
 from streamer.serve.checks.events import names_without_events
 from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
+from streamer.serve.reporter import NoViewers, SiteReporter, SiteViewers
 from streamer.serve.status import CameraState, CameraStatus, running_text
 from streamer.system.service_notify import ServiceNotify
 from streamer.system.suggestions import nearest
@@ -28,19 +29,7 @@ from streamer.system.suggestions import nearest
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
 REFRESH_S = 0.5
-_FIXED = ("metrics", "control", "store", "notify")
-
-
-class SiteReporter(CameraReporter, Protocol):
-    """Receives what happens at a site."""
-
-    def say(self, text: str) -> None:
-        """One line about the site. The thread that changes it."""
-        ...
-
-    def refresh(self, cameras: Sequence[CameraStatus]) -> None:
-        """About twice a second, and when the state of a camera has changed. The main thread."""
-        ...
+_FIXED = ("metrics", "control", "web", "store", "notify")
 
 
 class Site:
@@ -52,6 +41,7 @@ class Site:
         reporter: gets messages and states.
         service: the service manager, which gets the state of the site.
         overwrite: as for `Camera`.
+        viewers: observe the runs of the cameras.
     """
 
     def __init__(
@@ -62,11 +52,13 @@ class Site:
         service: ServiceNotify | None = None,
         *,
         overwrite: bool = False,
+        viewers: SiteViewers | None = None,
     ) -> None:
         self._load = load
         self._reporter = reporter
         self._service = service or ServiceNotify({})
         self._overwrite = overwrite
+        self._viewers = viewers or NoViewers()
         self._changing = threading.Lock()  # held during a change; guards the pools
         self._pools: dict[str, SitePool] = {}
         self._events: EventService | None = None
@@ -107,10 +99,15 @@ class Site:
         """The state of all cameras, in the order of the settings."""
         return [camera.status for camera in self._all()]
 
+    @property
+    def events(self) -> EventService | None:
+        """Its events; None before they are opened, and if none are stored."""
+        with self._changed:
+            return self._events
+
     def targets(self) -> Sequence[tuple[TargetStatus, int]]:
         """The state of all targets of alerts, with the number of their messages that wait."""
-        with self._changed:
-            events = self._events
+        events = self.events
         return [] if events is None else events.notifier.statuses()
 
     def reports(self) -> dict[str, Report]:
@@ -208,6 +205,8 @@ class Site:
             for name in changes.removed:
                 self._cameras.pop(name, None)
         self._begin([*changes.added, *changes.changed])
+        for name in changes.removed:
+            self._viewers.remove(name)
         for name, pool in before.items():
             if pool is not pools.get(name):
                 pool.close()
@@ -243,6 +242,7 @@ class Site:
                 self._reporter,
                 self._wake,
                 overwrite=self._overwrite,
+                viewers=self._viewers,
                 after=before,
                 events=None if self._events is None else self._events.camera(name, settings),
             )

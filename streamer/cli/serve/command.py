@@ -20,21 +20,30 @@ ARENAS = 2
 
 
 def serve(
-    config: Annotated[Path, value("--config", "FILE", "YAML file with the cameras of the site.")],
+    config: Annotated[
+        Path | None,
+        value(
+            "--config",
+            "FILE",
+            "YAML file with the cameras of the site.",
+            default="a file of this user, which the page writes",
+        ),
+    ] = None,
     assign: Assign = None,
     report: ReportFile = None,
     overwrite: Overwrite = False,
     log_format: LogFormatName = LogFormat.text,
     quiet: Quiet = False,
 ) -> None:
-    """Watch several cameras with detectors that they share.
+    """Watch cameras with detectors that they share, and show them on a page (http://127.0.0.1:8080).
 
     A terminal shows a line for each camera: rates, age, drops, the last event.
     """
     with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
         import cv2
 
-        from streamer.cli.serve.running import run_site
+        from streamer.broadcast.broadcasts import Broadcasts
+        from streamer.cli.serve.running import PageParts, run_site
         from streamer.cli.serve.site_status import SiteStatus
         from streamer.config.loading import load_site
         from streamer.serve.control.paths import default_path
@@ -43,18 +52,29 @@ def serve(
         from streamer.system.memory import share_arenas
         from streamer.system.service_notify import ServiceNotify
 
+        file = config or default_file()
+
         def load() -> SiteSettings:
-            return load_site(config, assign or [])
+            return load_site(file if config is not None or file.exists() else None, assign or [])
 
         share_arenas(ARENAS)
         cv2.setNumThreads(1)  # the cameras' threads use all cores; more for one picture would wait for one another
         settings, service = load(), ServiceNotify()
         status = SiteStatus(terminal)
-        site = Site(settings, load, status, service, overwrite=overwrite)
-        with ControlSocket(settings.control.socket or default_path(config), site):
+        broadcasts = Broadcasts(settings.web.live)
+        site = Site(settings, load, status, service, overwrite=overwrite, viewers=broadcasts)
+        with ControlSocket(settings.control.socket or default_path(file), site):
             interrupts.stop_with(site.stop)
             interrupts.reload_with(lambda: _reload(site, terminal))
-            run_site(site, status, terminal, settings.metrics, report=report, overwrite=overwrite)
+            page = PageParts(broadcasts, file)
+            run_site(site, status, terminal, settings, page, report=report, overwrite=overwrite)
+
+
+def default_file() -> Path:
+    """The settings of the site of this user, which the page writes; it may not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_config_path("streamer") / "site.yaml"
 
 
 def _reload(site: Site, terminal: Terminal) -> None:

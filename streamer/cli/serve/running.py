@@ -6,12 +6,14 @@ import json
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
+from streamer.broadcast.broadcasts import Broadcasts
 from streamer.cli.serve import report_table
 from streamer.cli.serve.site_status import SiteStatus
 from streamer.cli.terminal import Terminal
-from streamer.config.settings import MetricsSettings
-from streamer.errors import ConfigError, Interrupted
+from streamer.config.site import SiteSettings
+from streamer.errors import ConfigError, Interrupted, SinkUnavailable
 from streamer.run.outputs import STANDARD_OUTPUT
 from streamer.serve.report import SiteReport, site_report
 from streamer.serve.site import Site
@@ -19,11 +21,24 @@ from streamer.system.partial_file import PartialFile, make_folder
 from streamer.system.paths import encodable
 
 
+class PageParts(NamedTuple):
+    """What the page needs besides the site.
+
+    Attributes:
+        broadcasts: live video of the cameras; they view the site.
+        file: the settings file of the site.
+    """
+
+    broadcasts: Broadcasts
+    file: Path
+
+
 def run_site(
     site: Site,
     status: SiteStatus,
     terminal: Terminal,
-    metrics: MetricsSettings,
+    settings: SiteSettings,
+    page: PageParts,
     *,
     report: Path | None,
     overwrite: bool,
@@ -34,7 +49,8 @@ def run_site(
         site: reports to `status`.
         status: shows the cameras meanwhile.
         terminal: gets the report.
-        metrics: where metrics and health are served.
+        settings: of the site.
+        page: what the page needs besides the site.
         report: a file for the report; it is written if a camera has shown a frame.
         overwrite: replace the file.
 
@@ -48,8 +64,10 @@ def run_site(
     began_s, state = time.monotonic(), "failed"
     try:
         with ExitStack() as stack:
-            if metrics.address is not None:
-                _serve_pages(metrics.address, site, terminal, stack)
+            if settings.metrics.address is not None:
+                _serve_metrics(settings.metrics.address, site, terminal, stack)
+            if settings.web.address is not None:
+                _serve_page(settings, site, page, terminal, stack)
             stack.enter_context(status)
             site.run()
         state = "complete"
@@ -72,11 +90,27 @@ def _report_file(path: Path, *, overwrite: bool) -> PartialFile:
     return PartialFile(path, overwrite=overwrite)
 
 
-def _serve_pages(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:
+def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:
     from streamer.serve.metrics import SitePages  # here: it imports aiohttp, which takes 0.1 s
 
     pages = stack.enter_context(SitePages(address, site.cameras, site.targets))
     terminal.message(f"metrics at {pages.url}, health at {pages.health_url}")
+
+
+def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: Terminal, stack: ExitStack) -> None:
+    from streamer.api.context import ApiContext
+    from streamer.page.site_page import SitePage
+
+    stack.callback(page.broadcasts.close)
+    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file))
+    try:
+        stack.enter_context(shown)
+    except SinkUnavailable as error:
+        if "address" in settings.web.model_fields_set or not settings.cameras:
+            raise
+        terminal.message(f"no page: {error}; set web.address")  # the cameras matter more than a default
+    else:
+        terminal.message(f"page at {shown.url}")
 
 
 def _report(report: SiteReport, terminal: Terminal, file: PartialFile | None) -> None:

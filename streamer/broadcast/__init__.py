@@ -1,0 +1,1 @@
+"""The live video of the cameras for any number of viewers."""

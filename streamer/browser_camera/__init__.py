@@ -1,0 +1,1 @@
+"""Webcams of browsers: frames come up by WebRTC, boxes go back."""

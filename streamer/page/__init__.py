@@ -1,0 +1,1 @@
+"""The page of a site: HTML, styles and ES modules."""
