@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.clips import machine
 from streamer.analytics.camera.watch import CameraWatch
-from streamer.config.camera_watch import CameraWatchSettings
+from streamer.config.analytics.camera_watch import CameraWatchSettings
 from streamer.motion.thumbnail import luma_of
 from streamer.values.frame import Frame
 from tests.analytics import views

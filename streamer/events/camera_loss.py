@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from streamer.config.camera_watch import CAMERA_RULE
+from streamer.config.analytics.camera_watch import CAMERA_RULE
 from streamer.events.timer import Timer
 from streamer.store.ids import new_id
 from streamer.store.records import Ending, EventRecord

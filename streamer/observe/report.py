@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from streamer.config.analytics import AnalyticsSettings, RuleSettings
-from streamer.config.camera_watch import CAMERA_RULE
+from streamer.config.analytics.camera_watch import CAMERA_RULE
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.values.events import COUNTED, Direction, EventKind, counted_as

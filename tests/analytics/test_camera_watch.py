@@ -14,7 +14,7 @@ import pytest
 from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
-from streamer.config.camera_watch import CameraWatchSettings
+from streamer.config.analytics.camera_watch import CameraWatchSettings
 from streamer.sources.file.file import FileSource
 from streamer.values.events import Event, EventKind, EventPhase
 from tests.analytics import views

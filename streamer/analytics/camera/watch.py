@@ -16,7 +16,7 @@ import numpy as np
 from streamer.analytics.camera.view import Edges, View, has_edges, match, mixed, sharpness_of, view_of
 from streamer.analytics.changes import Change
 from streamer.config.analytics import RuleSettings
-from streamer.config.camera_watch import CAMERA_RULE, CameraWatchSettings
+from streamer.config.analytics.camera_watch import CAMERA_RULE, CameraWatchSettings
 from streamer.motion.thumbnail import luma_of
 from streamer.values.events import EventKind, EventPhase
 from streamer.values.frame import Frame

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from streamer.config.analytics.camera_watch import CAMERA_RULE, CameraWatchSettings
 from streamer.config.analytics.shapes import Points, check_line, check_points, check_polygon
-from streamer.config.camera_watch import CAMERA_RULE, CameraWatchSettings
 from streamer.config.schedule import ScheduleSettings
 from streamer.config.section import Section
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from streamer.config.camera_watch import CAMERA_RULE
+from streamer.config.analytics.camera_watch import CAMERA_RULE
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.site import SiteSettings
