@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.accounts.guard import Guard
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
 from streamer.serve.site import Site
@@ -19,9 +20,11 @@ class ApiContext:
         broadcasts: their live video.
         settings: of the page.
         file: the settings file of the site; it may not exist yet.
+        guard: knows the user of a request, and refuses requests.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
     file: Path
+    guard: Guard

@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from aiohttp import web
 from pydantic import BaseModel
 
-from streamer.accounts.roles import LOCAL
+from streamer.accounts.errors import Refused
+from streamer.accounts.guard import Guard
 from streamer.api.operation import Call, Operation, Problem
 from streamer.errors import StreamerError
 
 BASE = "/api/v1"
 
 
-def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """One route for each operation."""
-    return [_route(operation) for operation in operations]
+def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
+    """One route for each operation, for users that the guard admits."""
+    return [_route(operation, guard) for operation in operations]
 
 
-def _route(operation: Operation) -> web.RouteDef:
+def _route(operation: Operation, guard: Guard) -> web.RouteDef:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
-            found = await operation.handle(Call(request, LOCAL, dict(request.match_info)))
+            user = await guard.admit(request, operation.access)
+            found = await operation.handle(Call(request, user, dict(request.match_info)))
+        except Refused as refused:
+            return web.json_response({"status": refused.status, "detail": refused.detail}, status=refused.status)
         except Problem as problem:
             return web.json_response({"status": problem.status, "detail": problem.detail}, status=problem.status)
         except StreamerError as error:
