@@ -5,12 +5,17 @@ Made and entered by the main thread; requests run on the thread of the web serve
 
 from __future__ import annotations
 
+from aiohttp import web
+
+from streamer.accounts.errors import Refused
+from streamer.accounts.guard import Guard
 from streamer.api.context import ApiContext
 from streamer.api.operations import all_operations
 from streamer.api.router import routes as api_routes
 from streamer.page.files import routes as page_routes
 from streamer.serve.health import HealthPages
 from streamer.web.address import parse_address
+from streamer.web.headers import SAME_SITE
 from streamer.web.server import WebPages
 
 SETTING = "web.address"
@@ -31,9 +36,25 @@ class SitePage(WebPages):
         given = context.settings.address or ""
         address = parse_address(given, SETTING)
         site = context.site
+        guard = context.guard
         pages = [
-            *page_routes(),
-            *api_routes(all_operations(context), context.guard),
+            *(_under_known_names(route, guard) for route in page_routes()),
+            *api_routes(all_operations(context), guard),
             *HealthPages(site.cameras, site.targets).routes(),
         ]
-        super().__init__(f"the page at {given} ({SETTING})", address.host, address.port, pages)
+        tls = None if context.tls is None else context.tls.context
+        shown = f"the page at {given} ({SETTING})"
+        super().__init__(shown, address.host, address.port, pages, headers=SAME_SITE, tls=tls)
+
+
+def _under_known_names(route: web.RouteDef, guard: Guard) -> web.RouteDef:
+    """A file of the page, which needs no login: it has the login form."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            guard.check_host(request)
+        except Refused as refused:
+            return web.Response(text=f"{refused.detail}\n", status=refused.status)
+        return await route.handler(request)
+
+    return web.get(route.path, answer)
