@@ -1,7 +1,7 @@
 """Headers of every response: what a browser may load for a page, and what it may tell other sites. Pure.
 
-The content security policy (CSP level 3) has no `unsafe-inline`: a script or style in the text of a page, such as one in
-the name of a camera, does not run. A page with scripts of its own in its text has their hashes in its policy.
+The content security policy (CSP level 3) has no `unsafe-inline`: a script that got into the text of a page does
+not run. A page with scripts of its own in its text has their hashes in its policy.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class WebPages:
         tls: for HTTPS; other pages of the same server need the same.
 
     Raises:
-        ConfigError: on entering, when other pages have one of the paths, or one of them has HTTPS and the other has not.
+        ConfigError: on entering, when other pages of the server have one of the paths, or do not use HTTPS alike.
         SinkUnavailable: on entering, when the port is taken or the address is not of this machine.
     """
 
