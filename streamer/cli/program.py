@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from streamer.cli import commands
 from streamer.cli import notify as notify_commands
+from streamer.cli import user as user_commands
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
@@ -75,6 +76,14 @@ cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
 cameras.command("reload")(control_commands.reload)
 app.add_typer(cameras, name="cameras")
+
+user = typer.Typer(help="Add, remove and list the users of the page, and their tokens.", no_args_is_help=True)
+user.command("add")(user_commands.add)
+user.command("passwd")(user_commands.passwd)
+user.command("remove")(user_commands.remove)
+user.command("list")(user_commands.list_users)
+user.command("token")(user_commands.token)
+app.add_typer(user, name="user")
 
 notify = typer.Typer(help="List and test the targets that are told of events.", no_args_is_help=True)
 notify.command("list")(notify_commands.list_targets)
