@@ -17,15 +17,13 @@ from pydantic import BaseModel
 
 from streamer.accounts.roles import LOCAL, User
 from streamer.api import problems
+from streamer.api.openapi import BASE, DOCUMENT
 from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
 from streamer.api.requests import JSON, body_of, path_values, query_values
 from streamer.errors import StreamerError
 from streamer.system.secrets import SECRETS
 
 log = logging.getLogger(__name__)
-
-BASE = "/api/v1"
-DOCUMENT = "/openapi.json"
 
 
 def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:

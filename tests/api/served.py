@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
+from streamer.api.openapi import BASE
 from streamer.api.operation import Operation
-from streamer.api.router import BASE, routes
+from streamer.api.router import routes
 from streamer.web.server import WebPages
 
 TIMEOUT_S = 20.0
