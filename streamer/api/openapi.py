@@ -53,7 +53,7 @@ def operation(operations: Sequence[Operation]) -> Operation:
     async def show(_: Call) -> web.StreamResponse:
         return web.Response(text=text(), content_type=JSON)
 
-    own = Operation("GET", DOCUMENT, "This document.", Access.ANYONE, show, media=JSON)
+    own = Operation("GET", DOCUMENT, "This document", Access.ANYONE, show, media=JSON)
     return own
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from streamer.accounts.roles import LOCAL, User
+from streamer.accounts.errors import Refused
+from streamer.accounts.guard import Guard
+from streamer.accounts.roles import User
 from streamer.api import problems
 from streamer.api.openapi import BASE, DOCUMENT
 from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
@@ -26,18 +28,19 @@ from streamer.system.secrets import SECRETS
 log = logging.getLogger(__name__)
 
 
-def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """The route of all operations.
+def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
+    """The route of all operations, for users that the guard admits.
 
     Raises:
         ValueError: a model of an operation accepts unknown names.
     """
-    router = _Router(operations)
+    router = _Router(operations, guard)
     return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{{path:.*}}", router.answer)]
 
 
 class _Router:
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], guard: Guard) -> None:
+        self._guard = guard
         self._dispatcher = web.UrlDispatcher()
         self._operations: dict[web.AbstractRoute, Operation] = {}
         for operation in operations:
@@ -50,7 +53,10 @@ class _Router:
         """The answer to any request below `BASE`."""
         try:
             operation, path = await self._match(request)
-            return await _answer(request, operation, path)
+            user = await self._guard.admit(request, operation.access)
+            return await _answer(request, operation, path, user)
+        except Refused as error:
+            return problems.response(Problem(error.status, error.detail, headers=error.headers))
         except Problem as problem:
             return problems.response(problem)
         except StreamerError as error:
@@ -79,12 +85,9 @@ class _Router:
         return self._operations[found.route], path_values(found)
 
 
-async def _answer(request: web.Request, operation: Operation, path: dict[str, str]) -> web.StreamResponse:
-    user = _user_of(request)
-    if not operation.access.allows(user):
-        if user is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "log in first, or send a token")
-        raise Problem(HTTPStatus.FORBIDDEN, f"{operation.summary}: only for the role {operation.access}")
+async def _answer(
+    request: web.Request, operation: Operation, path: dict[str, str], user: User | None
+) -> web.StreamResponse:
     if operation.media == WEBSOCKET and not web.WebSocketResponse().can_prepare(request):
         detail = "this is a WebSocket; open it with a client of WebSockets"
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, detail, headers={"Upgrade": "websocket"})
@@ -94,10 +97,6 @@ async def _answer(request: web.Request, operation: Operation, path: dict[str, st
     if isinstance(found, BaseModel):
         return web.Response(text=_json(found), status=operation.status, content_type=JSON)
     return web.Response(status=HTTPStatus.NO_CONTENT) if found is None else found
-
-
-def _user_of(_: web.Request) -> User | None:
-    return LOCAL
 
 
 def _json(answer: BaseModel) -> str:

@@ -33,7 +33,7 @@ class SitePage(WebPages):
         site = context.site
         pages = [
             *page_routes(),
-            *api_routes(all_operations(context)),
+            *api_routes(all_operations(context), context.guard),
             *HealthPages(site.cameras, site.targets).routes(),
         ]
         super().__init__(f"the page at {given} ({SETTING})", address.host, address.port, pages)

@@ -98,11 +98,13 @@ def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStac
 
 
 def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: Terminal, stack: ExitStack) -> None:
+    from streamer.accounts.site_guard import guard_of
     from streamer.api.context import ApiContext
     from streamer.page.site_page import SitePage
 
     stack.callback(page.broadcasts.close)
-    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file))
+    guard = stack.enter_context(guard_of(settings.web, page.file))
+    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file, guard))
     try:
         stack.enter_context(shown)
     except SinkUnavailable as error:
