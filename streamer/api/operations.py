@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from streamer.api import session
+from streamer.api import openapi, session
 from streamer.api.context import ApiContext
 from streamer.api.operation import Operation
 
@@ -15,7 +15,7 @@ PARTS: Sequence[Part] = (session.operations,)
 
 
 def all_operations(context: ApiContext) -> list[Operation]:
-    """All operations of the API, in the order of the parts.
+    """All operations of the API, in the order of the parts; the last one is the document of the others.
 
     Args:
         context: what they work on.
@@ -24,6 +24,7 @@ def all_operations(context: ApiContext) -> list[Operation]:
         ValueError: two operations have the same method and path.
     """
     found = [operation for part in PARTS for operation in part(context)]
+    found.append(openapi.operation(found))
     seen: set[tuple[str, str]] = set()
     for operation in found:
         key = operation.method, operation.path

@@ -20,6 +20,7 @@ from streamer.accounts.errors import Refused
 from streamer.accounts.guard import Guard
 from streamer.accounts.roles import User
 from streamer.api import problems
+from streamer.api.openapi import BASE, DOCUMENT
 from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
 from streamer.api.requests import JSON, body_of, path_values, query_values
 from streamer.errors import StreamerError
@@ -27,12 +28,9 @@ from streamer.system.secrets import SECRETS
 
 log = logging.getLogger(__name__)
 
-BASE = "/api/v1"
-DOCUMENT = "/openapi.json"
-
 
 def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
-    """The route of all operations, for the users that a guard admits.
+    """The route of all operations, for users that the guard admits.
 
     Raises:
         ValueError: a model of an operation accepts unknown names.
@@ -90,13 +88,13 @@ class _Router:
         user = await self._guard.admit(request, operation.access)
         task = asyncio.current_task()
         if task is None or not _lasts(operation):
-            return await _answer(request, user, operation, path)
+            return await _answer(request, operation, path, user)
         with self._guard.watch(request, operation.access, task.cancel):
-            return await _answer(request, user, operation, path)
+            return await _answer(request, operation, path, user)
 
 
 async def _answer(
-    request: web.Request, user: User | None, operation: Operation, path: dict[str, str]
+    request: web.Request, operation: Operation, path: dict[str, str], user: User | None
 ) -> web.StreamResponse:
     if operation.media == WEBSOCKET and not web.WebSocketResponse().can_prepare(request):
         detail = "this is a WebSocket; open it with a client of WebSockets"
