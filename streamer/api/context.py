@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
+from streamer.observe.log_tail import LogTail
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 
 
@@ -18,10 +20,17 @@ class ApiContext:
         site: its cameras.
         broadcasts: their live video.
         settings: of the page.
-        file: the settings file of the site; it may not exist yet.
+        settings_file: of the site; it may not exist yet.
+        log: the last messages of the program.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
-    file: Path
+    settings_file: SettingsFile
+    log: LogTail = field(default_factory=LogTail)
+
+    @property
+    def file(self) -> Path:
+        """The path of the settings file."""
+        return self.settings_file.path
