@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
+from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
 from streamer.observe.log_tail import LogTail
 from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
+from streamer.store.event_store import EventStore
+
+NO_STORE = "this site stores no events; set store.folder in its settings file, and restart it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +39,20 @@ class ApiContext:
     def file(self) -> Path:
         """The path of the settings file."""
         return self.settings_file.path
+
+    @property
+    def store(self) -> EventStore | None:
+        """The events of the site; None before they are opened, and if none are stored."""
+        events = self.site.events
+        return None if events is None else events.store
+
+    def required_store(self) -> EventStore:
+        """The same, for an operation that is useless without one.
+
+        Raises:
+            Problem: there is none; with the remedy.
+        """
+        store = self.store
+        if store is None:
+            raise Problem(HTTPStatus.NOT_FOUND, NO_STORE)
+        return store
