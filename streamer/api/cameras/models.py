@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from streamer.serve.status import CameraState
+from streamer.api.operation import Values
 
 
 class Model(BaseModel):
-    """A value of the API; other names are refused."""
+    """A value that the API answers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -79,10 +79,7 @@ class CameraDetail(Camera):
     """Its section of the settings file, with `***` for passwords, without the defaults of the site."""
 
 
-STATES = (*CameraState, "lost")
-
-
-class NewCamera(Model):
+class NewCamera(Values):
     """A camera to add."""
 
     name: str = Field(max_length=64)
@@ -91,7 +88,7 @@ class NewCamera(Model):
     """Its section of the settings file, such as `{"source": {"uri": "rtsp://192.0.2.10/stream1"}}`."""
 
 
-class ChangedCamera(Model):
+class ChangedCamera(Values):
     """The new settings of a camera, which replace its section; `***` keeps a password."""
 
     settings: dict[str, Any]

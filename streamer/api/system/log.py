@@ -10,11 +10,11 @@ from pydantic import Field
 from streamer.accounts.roles import Access
 from streamer.api.cameras.models import Model
 from streamer.api.context import ApiContext
-from streamer.api.operation import Call, Operation
+from streamer.api.operation import Call, Operation, Values
 from streamer.observe.log_tail import MOST_LINES
 
 
-class LogQuery(Model):
+class LogQuery(Values):
     """How much of the log."""
 
     lines: int = Field(default=200, ge=1, le=MOST_LINES)
@@ -42,8 +42,7 @@ def operations(context: ApiContext) -> Sequence[Operation]:
     """The log."""
 
     async def log(call: Call) -> Log:
-        lines = call.query.lines if isinstance(call.query, LogQuery) else LogQuery().lines
-        return Log(lines=tuple(Line(**asdict(line)) for line in context.log.last(lines)))
+        return Log(lines=tuple(Line(**asdict(line)) for line in context.log.last(call.query.lines)))
 
     summary = "The last messages of the program"
     return (Operation("GET", "/log", summary, Access.ADMIN, log, query=LogQuery, answer=Log),)
