@@ -7,11 +7,12 @@
 import { address, request, socket } from "./api.js";
 import { WhepConnection } from "./whep.js";
 
-const NO_VIDEO_MS = 2000;
+const NO_VIDEO_MS = 1500;
+const GIVEN_UP_MS = 8000;
 const STALLED_MS = 3000;
 const AGAIN_MS = 60_000;
 const MOST_SCENES = 120; // overlay messages that wait for their frame
-const MISSING = "No video arrived by WebRTC within 2 s. A firewall or a container may block the UDP ports of the server.";
+const MISSING = "No video arrives by WebRTC. A firewall or a container may block the UDP ports of the server.";
 const STALLED = "The video of WebRTC has stopped, although the camera sends frames.";
 
 export class Player {
@@ -72,14 +73,15 @@ export class Player {
     video.requestVideoFrameCallback(this.#onVideoFrame);
     this.#shownAt = performance.now();
     this.#expectVideo();
+    this.#later(GIVEN_UP_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
   }
 
-  /** A camera that is lost sends no video by any way. */
+  /** JPEG frames take over soon; WebRTC may still connect. A camera that is lost sends no video by any way. */
   #expectVideo() {
     this.#later(NO_VIDEO_MS, () => {
       if (this.way === "WebRTC") return;
       if (this.scene && this.scene.state !== "running") this.#expectVideo();
-      else this.#fail(MISSING);
+      else this.#fallBack(MISSING);
     });
   }
 
@@ -147,14 +149,18 @@ export class Player {
     this.#shownRtp = null;
   }
 
+  #fallBack(reason) {
+    this.#stage.freeze();
+    if (!this.#frames) this.#openFrames({});
+    this.#tell(this.way === "WebRTC" ? "" : this.way, reason);
+  }
+
   /** WebRTC does not work: JPEG frames take over, and WebRTC is tried again later. */
   #fail(reason) {
     if (!this.isPlaying) return;
-    this.#stage.freeze();
+    this.#fallBack(reason);
     this.#leaveVideo();
-    if (!this.#frames) this.#openFrames({});
     this.#later(AGAIN_MS, () => this.tryVideo());
-    this.#tell(this.way === "WebRTC" ? "" : this.way, reason);
   }
 
   // JPEG frames

@@ -59,6 +59,8 @@ export class Stage {
     this.#still.hidden = !is;
     this.video.hidden = is;
     this.element.classList.add("shown");
+    const { width, height } = this.#size();
+    this.element.style.setProperty("--shape", (width / height).toFixed(4));
   }
 
   /** Draw the overlay of a frame, as of a message of the API; without one, draw the last one again. */
