@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from streamer.accounts.guard import Guard
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
@@ -24,12 +25,14 @@ class ApiContext:
         broadcasts: their live video.
         settings: of the page.
         file: the settings file of the site; it may not exist yet.
+        guard: knows the user of a request, and refuses requests.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
     file: Path
+    guard: Guard
 
     @property
     def store(self) -> EventStore | None:

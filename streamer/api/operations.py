@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from streamer.api import openapi, session
 from streamer.api.context import ApiContext
 from streamer.api.operation import Operation
 
 Part = Callable[[ApiContext], Sequence[Operation]]
 
-PARTS: Sequence[Part] = ()
+PARTS: Sequence[Part] = (session.operations,)
 """Each folder of `streamer.api` adds its line here."""
 
 
 def all_operations(context: ApiContext) -> list[Operation]:
-    """All operations of the API, in the order of the parts.
+    """All operations of the API, in the order of the parts; the last one is the document of the others.
 
     Args:
         context: what they work on.
@@ -23,6 +24,7 @@ def all_operations(context: ApiContext) -> list[Operation]:
         ValueError: two operations have the same method and path.
     """
     found = [operation for part in PARTS for operation in part(context)]
+    found.append(openapi.operation(found))
     seen: set[tuple[str, str]] = set()
     for operation in found:
         key = operation.method, operation.path
