@@ -32,7 +32,7 @@ export async function request(method, path, { body, text, type, headers = {}, qu
     throw new ApiError("The server does not answer. It may be restarting; try again in a moment.");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) window.dispatchEvent(new Event("login"));
+  if (answer.status === 401 && path !== "/session") window.dispatchEvent(new Event("login"));
   const problem = await answer.json().catch(() => ({}));
   throw new ApiError(problem.detail || problem.title || `The server answered ${answer.status}.`, answer.status, problem.problems);
 }
