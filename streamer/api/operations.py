@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from streamer.api.context import ApiContext
+from streamer.api.live import operations as live
 from streamer.api.operation import Operation
 
 Part = Callable[[ApiContext], Sequence[Operation]]
 
-PARTS: Sequence[Part] = ()
+PARTS: Sequence[Part] = (live.operations,)
 """Each folder of `streamer.api` adds its line here."""
 
 
