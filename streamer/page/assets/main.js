@@ -1,1 +1,108 @@
-document.getElementById("view").textContent = "Streamer";
+/** The shell of the page: login, navigation, themes, and one view at a time. */
+
+import { request } from "./api.js";
+import { errorNotice, h, setText, toastError } from "./dom.js";
+import { followStatus, leaveStatus, loadSession } from "./state.js";
+
+/** First part of the address after `#/`: title, module of the list, module of one. */
+const VIEWS = {
+  live: ["Live", "live", "camera"],
+  events: ["Events", "events", "events"],
+  cameras: ["Cameras", "cameras", "cameras"],
+  rules: ["Lines and zones", "rules", "rules"],
+  system: ["System", "system", "system"],
+  "my-camera": ["My camera", "my-camera", "my-camera"],
+};
+const root = document.getElementById("view");
+let leave = () => {}, aborter = new AbortController(), shown = 0;
+
+/** Show the view of the address: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
+async function show() {
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  const [head, name = ""] = path.split("/").map(decodeURIComponent);
+  const [title, list, one] = VIEWS[head] ?? VIEWS.live;
+  markCurrent(VIEWS[head] ? (head === "rules" ? "cameras" : head) : "live");
+  document.title = `${name || title} - Streamer`;
+  await render(name ? one : list, { name, query: new URLSearchParams(query), signal: null });
+}
+
+/** Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. */
+async function render(module, params) {
+  const turn = ++shown;
+  const { view } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
+  if (turn !== shown) return; // the user has gone on
+  leave();
+  aborter.abort();
+  aborter = new AbortController();
+  root.replaceChildren();
+  root.className = `view-${module}`;
+  leave = view(root, { ...params, signal: aborter.signal }) ?? (() => {});
+  window.scrollTo(0, 0);
+}
+
+function markCurrent(head) {
+  for (const link of document.querySelectorAll("#nav a")) {
+    if (link.hash === `#/${head}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** Ask who is logged in, and show the view or the login. */
+async function start() {
+  try {
+    const { user, login_required: required } = await loadSession();
+    showAccount(user);
+    document.body.classList.toggle("login", required && !user);
+    if (required && !user) {
+      leaveStatus();
+      await render("login", { done: start });
+      return;
+    }
+  } catch (error) {
+    root.replaceChildren(errorNotice(error, start));
+    return;
+  }
+  followStatus(showConnection);
+  await show();
+}
+
+function showAccount(user) {
+  const account = document.getElementById("account");
+  account.replaceChildren();
+  if (!user?.name) return;
+  account.append(h("span.muted", null, user.name), h("button.quiet", {
+    type: "button",
+    onclick: () => request("DELETE", "/session").then(start, toastError),
+  }, "Log out"));
+}
+
+function showConnection(connected) {
+  const line = document.getElementById("connection");
+  line.hidden = connected;
+  setText(line, connected ? "" : "The server does not answer. The page connects again by itself.");
+}
+
+function chooseTheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
+  const next = now === "dark" ? "light" : "dark";
+  document.documentElement.dataset.theme = next;
+  localStorage.setItem("theme", next);
+  nameTheme();
+}
+
+function nameTheme() {
+  const dark = (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  setText(document.getElementById("theme"), dark ? "Light theme" : "Dark theme");
+}
+
+window.addEventListener("hashchange", async () => {
+  if (document.body.classList.contains("login")) return;
+  await show();
+  root.focus({ preventScroll: true });
+});
+window.addEventListener("login", start);
+document.getElementById("theme").addEventListener("click", chooseTheme);
+document.getElementById("skip").addEventListener("click", () => root.focus());
+nameTheme();
+start();

@@ -1,0 +1,95 @@
+"""A running site, and a page of a real browser that fails the test on errors of its scripts and its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.site import CAMERAS, Site
+
+CHROMIUM = Path("/usr/bin/chromium")
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 900}
+_WAIT_MS = 15_000
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Site]]:
+    """Starts a site with the given settings (YAML text; None: without a file) and options, in a home of its own."""
+    for name in ("HOME", "XDG_RUNTIME_DIR", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    sites: list[Site] = []
+
+    def make(settings: str | None = CAMERAS, *options: str) -> Site:
+        sites.append(Site(tmp_path, settings, *options))
+        sites[-1].start()
+        return sites[-1]
+
+    yield make
+    for site in sites:
+        site.close()
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """A running site with two synthetic cameras, `door` and `yard`, and the starter."""
+    return make_site()
+
+
+class Console:
+    """The errors of a page's scripts: exceptions, failed requests, and what its policy (CSP) refuses."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._allowed: list[str] = []
+
+    def allow(self, *parts: str) -> None:
+        """Errors with one of these texts are expected, such as `WebSocket connection` when the server ends."""
+        self._allowed.extend(parts)
+
+    def watch(self, page: Page) -> None:
+        """Collect the errors of a page."""
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+
+    def unexpected(self) -> list[str]:
+        """The errors that are not allowed."""
+        return [error for error in self.errors if not any(part in error for part in self._allowed)]
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    """The errors of all pages of the test; those that are not allowed fail it."""
+    console = Console()
+    yield console
+    assert not console.unexpected()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a synthetic webcam, which it may use without asking."""
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium; apt-get install chromium")
+    flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page at desktop size with nothing opened; `page.goto(site.url)` is the first step."""
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")  # type: ignore[arg-type]
+    context.set_default_timeout(_WAIT_MS)
+    page = context.new_page()
+    console.watch(page)
+    yield page
+    context.close()
