@@ -94,7 +94,8 @@ class Broadcast:
     def close(self) -> None:
         """End all feeds. Any thread but theirs."""
         self.overlay.close()
-        for feed in (self.video, *self.jpegs.values()):
+        self.video.close()
+        for feed in self.jpegs.values():
             feed.close()
 
     def _again(self) -> ShownFrame | None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceTransport
@@ -139,7 +140,8 @@ class Peer:
         pair = self._ice._connection._nominated.get(1)
         if pair is None or self._dtls.state != "connected":
             return False
-        transport, address = pair.protocol.transport, pair.remote_addr
+        transport: Any = pair.protocol.transport
+        address = pair.remote_addr
         if transport.is_closing() or transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             return False
         protect = self._dtls._tx_srtp.protect

@@ -57,7 +57,7 @@ class RtpSender:
         self._send = send
         self._ask_keyframe = ask_keyframe
         self._cname = cname
-        # In the lower half: a receiver that misses the first packets must not miss the first overflow (RFC 3711, 3.3.1).
+        # In the lower half: who misses the first packets must not miss the first overflow too (RFC 3711, 3.3.1).
         self._next = random.getrandbits(15)
         self._history: deque[tuple[int, EncodedFrame]] = deque(maxlen=HISTORY_FRAMES)
         self._needs_keyframe = True

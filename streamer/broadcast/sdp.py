@@ -47,6 +47,7 @@ class Offer:
     @property
     def ice(self) -> RTCIceParameters:
         """How the viewer checks connections."""
+        assert self.media.ice is not None
         return self.media.ice
 
     @property
@@ -90,7 +91,7 @@ def _codec(media: sdp.MediaDescription) -> RTCRtpCodecParameters | None:
 
 
 def _check(media: sdp.MediaDescription) -> None:
-    if not media.ice.usernameFragment or not media.ice.password:
+    if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
         raise ValueError("no ice-ufrag or ice-pwd")
     if media.dtls is None or not media.dtls.fingerprints:
         raise ValueError("no fingerprint or setup of DTLS")

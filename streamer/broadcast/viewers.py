@@ -1,4 +1,4 @@
-"""The viewers of all cameras: how many there may be, and how they end. Each is a task of the web server's event loop."""
+"""The viewers of all cameras: how many there may be, and how they end. Each is a task of the event loop."""
 
 from __future__ import annotations
 

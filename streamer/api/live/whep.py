@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from streamer.broadcast.peers import Peers
 
 SDP = "application/sdp"
-_LARGEST_BYTES = 64 << 10
 
 
 class Whep:
@@ -35,14 +34,10 @@ class Whep:
         """Answer an offer.
 
         Raises:
-            Problem: 404, 413, 415, or 503 if there are too many viewers.
+            Problem: 404, or 503 if there are too many viewers.
             BadOffer: it cannot be answered.
         """
         broadcast, request = broadcast_of(self._context, call), call.request
-        if request.content_type != SDP:
-            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the offer must be {SDP}")
-        if (request.content_length or 0) > _LARGEST_BYTES:
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"an offer has {_LARGEST_BYTES} bytes at most")
         offer = (await request.read()).decode("utf-8", "replace")
         transport = request.transport
         near = None if transport is None else transport.get_extra_info("sockname")[0]
