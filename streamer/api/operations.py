@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from streamer.api import openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.context import ApiContext
+from streamer.api.live import operations as live
 from streamer.api.operation import Operation
 from streamer.api.system.log import operations as log
 from streamer.api.system.status_feed import operations as status
@@ -21,6 +22,7 @@ PARTS: Sequence[Part] = (
     system,
     log,
 )
+PARTS: Sequence[Part] = (live.operations,)
 """Each folder of `streamer.api` adds its line here."""
 
 
