@@ -21,8 +21,8 @@ PARTS: Sequence[Part] = (
     status,
     system,
     log,
+    live.operations,
 )
-PARTS: Sequence[Part] = (live.operations,)
 """Each folder of `streamer.api` adds its line here."""
 
 
