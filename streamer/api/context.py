@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
+from streamer.browser_camera.sessions import BrowserCameras
 from streamer.config.web import WebSettings
 from streamer.serve.site import Site
 from streamer.store.event_store import EventStore
@@ -24,12 +25,17 @@ class ApiContext:
         broadcasts: their live video.
         settings: of the page.
         file: the settings file of the site; it may not exist yet.
+        browser_cameras: webcams of browsers, which use its detectors.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
     file: Path
+    browser_cameras: BrowserCameras = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "browser_cameras", BrowserCameras(self.site, self.settings.browser_camera))
 
     @property
     def store(self) -> EventStore | None:

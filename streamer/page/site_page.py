@@ -36,4 +36,5 @@ class SitePage(WebPages):
             *api_routes(all_operations(context)),
             *HealthPages(site.cameras, site.targets).routes(),
         ]
-        super().__init__(f"the page at {given} ({SETTING})", address.host, address.port, pages)
+        end = context.browser_cameras.close
+        super().__init__(f"the page at {given} ({SETTING})", address.host, address.port, pages, end)
