@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from streamer.accounts.guard import Guard
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
@@ -26,6 +27,7 @@ class ApiContext:
         broadcasts: their live video.
         settings: of the page.
         settings_file: of the site; it may not exist yet.
+        guard: knows the user of a request, and refuses requests.
         log: the last messages of the program.
     """
 
@@ -33,6 +35,7 @@ class ApiContext:
     broadcasts: Broadcasts
     settings: WebSettings
     settings_file: SettingsFile
+    guard: Guard
     log: LogTail = field(default_factory=LogTail)
 
     @property
