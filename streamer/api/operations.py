@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from streamer.api import openapi, session
 from streamer.api.context import ApiContext
+from streamer.api.events import operations as events
 from streamer.api.operation import Operation
 
 Part = Callable[[ApiContext], Sequence[Operation]]
 
-PARTS: Sequence[Part] = (session.operations,)
+PARTS: Sequence[Part] = (session.operations, events.operations)
 """Each folder of `streamer.api` adds its line here."""
 
 

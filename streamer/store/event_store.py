@@ -103,7 +103,7 @@ class EventStore:
         self._retention = Retention(
             self._settings,
             AgeClock((keep_days or 0) * DAY_S, seen_time, clock=self._clock),
-            query=self._read,
+            query=self.read,
             put=self._writer.put,
             retry_now=self._writer.retry_now,
         )
@@ -156,7 +156,7 @@ class EventStore:
 
     def get(self, event_id: str) -> EventRecord | None:
         """The event of an id; None if there is none."""
-        return self._read(lambda connection: queries.get(connection, event_id), None)
+        return self.read(lambda connection: queries.get(connection, event_id), None)
 
     def find(
         self,
@@ -169,7 +169,7 @@ class EventStore:
         """See `streamer.store.queries.find`."""
         chosen = wanted or EventFilter()
         found: list[EventRecord] = []
-        return self._read(
+        return self.read(
             lambda connection: queries.find(connection, chosen, limit=limit, newest_first=newest_first, after=after),
             found,
         )
@@ -263,7 +263,9 @@ class EventStore:
         if ended:
             log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
 
-    def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+    def read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """The result of a query, such as one of `streamer.store.queries`; `nothing` if it fails. Any thread."""
+
         def read() -> T:
             with self._readers.connection() as connection:
                 return query(connection)
