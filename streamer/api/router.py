@@ -6,6 +6,7 @@ Web server's thread.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -51,12 +52,11 @@ class _Router:
         """The answer to any request below `BASE`."""
         try:
             operation, path = await self._match(request)
-            user = await self._guard.admit(request, operation.access)
-            return await _answer(request, operation, path, user)
-        except Refused as error:
-            return answers.response(Problem(error.status, error.detail, headers=error.headers))
+            return await self._admitted(request, operation, path)
         except Problem as problem:
             return answers.response(problem)
+        except Refused as refused:
+            return answers.response(Problem(refused.status, refused.detail, headers=refused.headers))
         except StreamerError as error:
             return answers.response(answers.of_error(error))
         except web.HTTPException as error:
@@ -82,6 +82,14 @@ class _Router:
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no such path; see {BASE}{DOCUMENT}")
         return self._operations[found.route], path_values(found)
 
+    async def _admitted(self, request: web.Request, operation: Operation, path: dict[str, str]) -> web.StreamResponse:
+        user = await self._guard.admit(request, operation.access)
+        task = asyncio.current_task()
+        if task is None or not _lasts(operation):
+            return await _answer(request, operation, path, user)
+        with self._guard.watch(request, operation.access, task.cancel):
+            return await _answer(request, operation, path, user)
+
 
 async def _answer(
     request: web.Request, operation: Operation, path: dict[str, str], user: User | None
@@ -99,7 +107,12 @@ async def _answer(
 
 def _has_head(operation: Operation) -> bool:
     """Whether the headers of its answer may be asked for alone. Those of an endless answer may not."""
-    return operation.method == "GET" and operation.media != WEBSOCKET and not operation.media.startswith("multipart/")
+    return operation.method == "GET" and not _lasts(operation)
+
+
+def _lasts(operation: Operation) -> bool:
+    """Whether its answer has no end. It is ended with the login of its user."""
+    return operation.media == WEBSOCKET or operation.media.startswith("multipart/")
 
 
 def _require_strict(operation: Operation) -> None:

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from streamer.accounts.client import delete_cookie, set_cookie
 from streamer.accounts.passwords import LONGEST
 from streamer.accounts.roles import Access, Role, User
 from streamer.api.context import ApiContext
-from streamer.api.operation import Call, Operation
+from streamer.api.operation import Call, Operation, Values
 
 PATH = "/session"
 LONGEST_NAME = 64
@@ -33,10 +33,8 @@ class SessionAnswer(BaseModel):
     version: str
 
 
-class Login(BaseModel):
+class Login(Values):
     """Name and password of a user."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(max_length=LONGEST_NAME)
     password: SecretStr = Field(max_length=LONGEST)

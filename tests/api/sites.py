@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,8 +13,9 @@ from streamer.api.context import ApiContext
 from streamer.api.operations import all_operations
 from streamer.api.router import routes
 from streamer.broadcast.broadcasts import Broadcasts
-from streamer.config.site import SiteSettings
+from streamer.browser_camera.sessions import BrowserCameras
 from streamer.errors import Interrupted
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.serve.status import CameraStatus
 from streamer.store.event_store import EventStore
@@ -55,24 +57,27 @@ def served_site(folder: Path, **settings: Any) -> Iterator[Served]:
     """A site with these settings and its API; without any, it has no cameras and stores no events.
 
     Args:
-        folder: for the accounts.
-        settings: sections of the site's file.
+        folder: for the settings file and the accounts.
+        settings: sections of the settings file.
     """
+    file = SettingsFile(folder / "site.yaml")
+    file.path.write_text(json.dumps(settings), encoding="utf-8")
     with ExitStack() as stack:
-        chosen = SiteSettings.model_validate(settings)
-        site = stack.enter_context(_running(chosen))
-        broadcasts = Broadcasts(chosen.web.live)
+        web = file.load().web
+        broadcasts = Broadcasts(web.live)
+        site = stack.enter_context(_running(file, broadcasts))
         stack.callback(broadcasts.close)
         local = stack.enter_context(guard(folder))
-        context = ApiContext(site, broadcasts, chosen.web, folder / "site.yaml", local)
-        pages = WebPages("the API", "127.0.0.1", 0, routes(all_operations(context), local))
+        webcams = BrowserCameras(site, web.browser_camera)
+        context = ApiContext(site, broadcasts, web, file, local, webcams)
+        pages = WebPages("the API", "127.0.0.1", 0, routes(all_operations(context), local), webcams.close)
         yield Served(Client(stack.enter_context(pages).address), site)
 
 
 @contextmanager
-def _running(settings: SiteSettings) -> Iterator[Site]:
+def _running(file: SettingsFile, broadcasts: Broadcasts) -> Iterator[Site]:
     started, failed = _Started(), list[BaseException]()
-    site = Site(settings, lambda: settings, started)
+    site = Site(file.load(), file.load, started, viewers=broadcasts)
 
     def run() -> None:
         try:

@@ -30,7 +30,7 @@ def operation(context: ApiContext) -> Operation:
         if store not in feeds:
             feeds[store] = EventFeed(store)
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MOST_BYTES)
-        with feeds[store].follower() as follower, context.guard.watch(call.request, Access.VIEWER, follower.end):
+        with feeds[store].follower() as follower:
             await socket.prepare(call.request)
             await _send(socket, follower)
         return socket
@@ -48,7 +48,7 @@ def operation(context: ApiContext) -> Operation:
 
 
 async def _send(socket: web.WebSocketResponse, follower: Follower) -> None:
-    """Send changes until the client closes, loses its place, or its login ends."""
+    """Send changes until the client closes, or loses its place."""
     receiving = asyncio.create_task(_discard(socket, follower))
     try:
         with suppress(ConnectionError):  # the client is gone
@@ -56,8 +56,6 @@ async def _send(socket: web.WebSocketResponse, follower: Follower) -> None:
                 await socket.send_str(text)
             if follower.lost:
                 await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too many changes wait; read the list")
-            elif not socket.closed:
-                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the login has ended")
     finally:
         receiving.cancel()
         with suppress(asyncio.CancelledError):

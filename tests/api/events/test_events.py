@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Iterator[Served]:
 
 def fill(store: EventStore, count: int = 10) -> list[str]:
     """Events an hour apart, of two cameras; the ids, the newest first."""
-    ids = []
+    ids = list[str]()
     for number in range(count):
         zones = (("drive",), ("drive", "lawn"), ())[number % 3]
         camera, label = ("gate", "Person") if number % 2 else ("yard", "Car")
