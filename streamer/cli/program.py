@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from streamer.cli import commands
 from streamer.cli import notify as notify_commands
-from streamer.cli import user as user_commands
+
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
@@ -23,7 +23,7 @@ from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
 from streamer.cli.serve import check as check_command
 from streamer.cli.serve import command as serve_command
-from streamer.cli.serve import control_commands
+from streamer.cli.serve import control_commands, user_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"
