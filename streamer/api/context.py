@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from streamer.accounts.guard import Guard
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.browser_camera.sessions import BrowserCameras
 from streamer.config.web import WebSettings
+from streamer.observe.log_tail import LogTail
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.store.event_store import EventStore
 
@@ -24,18 +27,27 @@ class ApiContext:
         site: its cameras.
         broadcasts: their live video.
         settings: of the page.
-        file: the settings file of the site; it may not exist yet.
-        browser_cameras: webcams of browsers, which use its detectors.
+        settings_file: of the site; it may not exist yet.
+        guard: knows the user of a request, and refuses requests.
+        log: the last messages of the program.
+        browser_cameras: webcams of browsers, which use the detectors of the site.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
-    file: Path
+    settings_file: SettingsFile
+    guard: Guard
+    log: LogTail = field(default_factory=LogTail)
     browser_cameras: BrowserCameras = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "browser_cameras", BrowserCameras(self.site, self.settings.browser_camera))
+        object.__setattr__(self, "browser_cameras", BrowserCameras(self.site, self.settings))
+
+    @property
+    def file(self) -> Path:
+        """The path of the settings file."""
+        return self.settings_file.path
 
     @property
     def store(self) -> EventStore | None:
