@@ -114,10 +114,6 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
     ("text", "assignment", "problem"),
     [
         ("web: {address: null}", None, "cameras: there is no camera, and no page to add one; give at least one, such "),
-            "web: {address: null}",
-            None,
-            "cameras: there is no camera, and no page to add one; give at least one, such as ",
-        ),
         ("cameras: {}", "web.address=null", "cameras: there is no camera, and no page to add one"),
         (
             "cameras: [front]",
