@@ -57,11 +57,12 @@ def message(frame: ShownFrame | None, condition: Condition) -> str:
     content: dict[str, Any] = {"rtp": None if frame is None else frame.rtp, "state": condition.state}
     if condition.reason:
         content["reason"] = condition.reason
-    content |= {"tracks": []} if frame is None else _of(frame.scene)
+    content |= {"tracks": []} if frame is None else scene_content(frame.scene)
     return json.dumps(content, separators=(",", ":"))
 
 
-def _of(scene: Scene) -> dict[str, Any]:
+def scene_content(scene: Scene) -> dict[str, Any]:
+    """What a message says of a scene: its time, its boxes relative to the frame, and its counts."""
     content: dict[str, Any] = {
         "time_s": round(scene.frame.time_s, 3),
         "age_s": round(time.monotonic() - scene.frame.captured_s, 3),
