@@ -14,7 +14,6 @@ from typer.core import TyperGroup
 
 from streamer.cli import commands
 from streamer.cli import notify as notify_commands
-
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export

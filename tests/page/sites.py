@@ -18,8 +18,9 @@ from streamer.accounts.roles import Role, User
 from streamer.accounts.site_access import guard_of, tls_of
 from streamer.api.context import ApiContext
 from streamer.broadcast.broadcasts import Broadcasts
-from streamer.config.site import SiteSettings
+from streamer.browser_camera.sessions import BrowserCameras
 from streamer.page.site_page import SitePage
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.serve.status import CameraStatus
 from tests.api.served import Answer, Client
@@ -100,12 +101,14 @@ def served_site(folder: Path, *users: User, **web: Any) -> Iterator[ServedSite]:
         users: that it has.
         web: settings of its page.
     """
-    settings = SiteSettings.model_validate({"web": {"address": "127.0.0.1:0", **web}})
-    file = folder / "site.yaml"
+    file = SettingsFile(folder / "site.yaml")
+    file.path.write_text(json.dumps({"web": {"address": "127.0.0.1:0", **web}}), encoding="utf-8")
     store = accounts_with(folder / "accounts.db", *users)
+    settings = file.load()
     broadcasts = Broadcasts(settings.web.live)
-    site = Site(settings, lambda: settings, _Silent(), viewers=broadcasts)
-    with guard_of(settings.web, file) as guard:
-        context = ApiContext(site, broadcasts, settings.web, file, guard)
-        with SitePage(context, tls_of(settings.web, file)) as page:
+    site = Site(settings, file.load, _Silent(), viewers=broadcasts)
+    with guard_of(settings.web, file.path) as guard:
+        webcams = BrowserCameras(site, settings.web)
+        context = ApiContext(site, broadcasts, settings.web, file, guard, webcams)
+        with SitePage(context, tls_of(settings.web, file.path)) as page:
             yield ServedSite(page, context, store)
