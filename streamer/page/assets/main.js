@@ -14,7 +14,7 @@ const VIEWS = {
   "my-camera": ["My camera", "my-camera", "my-camera"],
 };
 const root = document.getElementById("view");
-let leave = () => {}, aborter = new AbortController(), shown = 0;
+let leave = () => {}, aborter = new AbortController(), shown = 0, current = "";
 
 /** Show the view of the address: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
 async function show() {
@@ -26,13 +26,18 @@ async function show() {
   await render(name ? one : list, { name, query: new URLSearchParams(query), signal: null });
 }
 
-/** Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. */
+/**
+ * Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. If this function
+ * has a method `update(params)`, another address of the same module is shown by it.
+ */
 async function render(module, params) {
   const turn = ++shown;
+  if (module === current && leave.update) return leave.update(params);
   const { view } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
   if (turn !== shown) return; // the user has gone on
-  leave();
   aborter.abort();
+  leave();
+  current = module;
   aborter = new AbortController();
   root.replaceChildren();
   root.className = `view-${module}`;

@@ -72,7 +72,7 @@ export function eventDialog({ neighbour, star, remove, closed }) {
     }, { clip: "Clip", snapshot: "Picture", crop: "Object" }[name])));
     facts.replaceChildren(...factsOf(event).flatMap(([name, ...value]) => [h("dt", null, name), h("dd", null, value)]));
     acts.replaceChildren(...[
-      ...downloads(event), starOf(event, star), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
+      starOf(event, star), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
     ].filter(Boolean));
   }
 
@@ -106,10 +106,11 @@ function factsOf(event) {
     event.bytes && ["Files", SIZE.format(event.bytes / 1e6)],
     event.track && ["Track", `#${event.track}`],
     ["Id", h("code", null, event.id)],
+    downloads(event).length && ["Download", downloads(event)],
   ].filter(Boolean);
 }
 
 function downloads(event) {
   const names = { clip: "Clip", annotated: "Clip with boxes", snapshot: "Picture" };
-  return Object.entries(names).filter(([name]) => event.files[name]).map(([name, text]) => h("a.button", { href: address(event.files[name], { download: true }), download: "", title: `Download: ${text}` }, `${text} ↓`));
+  return Object.entries(names).filter(([name]) => event.files[name]).map(([name, text]) => h("a.file", { href: address(event.files[name], { download: true }), download: "" }, text));
 }

@@ -5,7 +5,7 @@ import { field, h } from "../dom.js";
 import { KINDS } from "./events-text.js";
 
 /** Name in the address: text, and the key of `/events/names` with the values there are. */
-const MENUS = { camera: ["Camera", "cameras"], label: ["Class", "labels"], kind: ["What", "kinds"], zone: ["Zone", "zones"], rule: ["Rule", "rules"] };
+const MENUS = { camera: ["Camera", "cameras"], label: ["Class", "labels"], kind: ["Kind", "kinds"], zone: ["Zone", "zones"], rule: ["Rule", "rules"] };
 const TIMES = { since: "From", until: "Until" };
 const TYPING_MS = 300;
 

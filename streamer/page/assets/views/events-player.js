@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { h } from "../dom.js";
+import { Painter, loadSettings } from "../overlay.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const HOLD_S = 0.5; // a frame without boxes of its own has those before it, up to this time, as in annotated clips
@@ -15,7 +16,7 @@ const FRAME_S = 0.04; // of a step where no frame times are known
  */
 export function player(event, failed) {
   let frames = [], shown_s = 0, closed = false;
-  const duration_s = event.clip_duration_s ?? 0;
+  const painter = new Painter(), duration_s = event.clip_duration_s ?? 0;
   const video = h("video", {
     src: event.files.clip, playsinline: true, muted: true, preload: "auto", onplay: tell, onpause: tell, ontimeupdate: tell, ondurationchange: tell,
     onloadedmetadata: resized, onclick: toggle,
@@ -32,7 +33,7 @@ export function player(event, failed) {
   const boxes = h("input", { type: "checkbox", checked: true, "aria-keyshortcuts": "B", onchange: () => draw(shown_s) });
   const sound = h("input", { type: "checkbox", "aria-keyshortcuts": "M", onchange: () => (video.muted = !sound.checked) });
   const element = h("div.player", null, stage,
-    h("div.position", null, span(), seek, clock),
+    h("div.position", null, h("span.track", null, seek, span()), clock),
     h("div.actions", null, play, button("Frame back", ",", "Key ,", () => step(-1)), button("Frame forward", ".", "Key .", () => step(1)), speed,
       event.files.boxes && h("label.check", { title: "Key B" }, boxes, "Boxes"), h("label.check", { title: "Key M" }, sound, "Sound"),
       button("Full screen", "F", "Key F", fullScreen)));
@@ -42,7 +43,7 @@ export function player(event, failed) {
     const begin = (Date.parse(event.start_time) - Date.parse(event.clip_start_time)) / 1000;
     const end = begin + (event.duration_s ?? 0);
     const share = (time) => Math.min(Math.max(time / duration_s, 0), 1);
-    return duration_s && h("span.of-event", { style: { left: `${100 * share(begin)}%`, width: `${100 * (share(end) - share(begin))}%` } });
+    return duration_s > 0 && h("span.of-event", { title: "The event", style: { "--begin": share(begin), "--length": share(end) - share(begin) } });
   }
 
   function toggle() {
@@ -99,10 +100,11 @@ export function player(event, failed) {
     const frame = boxes.checked && frames[frameAt(time_s)];
     canvas.dataset.tracks = frame ? frame.tracks.map(({ id }) => id).join(" ") : "";
     if (!frame || time_s - frame.time_s > HOLD_S || !video.videoWidth) return;
-    const scale = Math.min(canvas.width / video.videoWidth, canvas.height / video.videoHeight);
+    const ratio = canvas.width / stage.clientWidth, scale = Math.min(stage.clientWidth / video.videoWidth, stage.clientHeight / video.videoHeight);
     const [width, height] = [video.videoWidth * scale, video.videoHeight * scale];
-    pen.setTransform(1, 0, 0, 1, (canvas.width - width) / 2, (canvas.height - height) / 2);
-    for (const track of frame.tracks) drawTrack(pen, track, width, height, track.id === event.track);
+    const rect = { x: (stage.clientWidth - width) / 2, y: (stage.clientHeight - height) / 2, width, height };
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    painter.draw(pen, rect, frame, loadSettings(), 1000 * time_s);
     pen.setTransform(1, 0, 0, 1, 0, 0);
   }
 
@@ -136,18 +138,4 @@ export function player(event, failed) {
       video.load();
     },
   };
-}
-
-/** Draw a box with its label. The track of the event has a thicker edge. */
-function drawTrack(pen, track, width, height, main) {
-  const [left, top, right, bottom] = track.box.map((edge, at) => edge * (at % 2 ? height : width));
-  const size = Math.max(12, height / 32), text = `${track.label} ${Math.round(100 * track.score)}%`;
-  pen.lineWidth = (main ? 4 : 2) * (size / 14);
-  pen.strokeStyle = pen.fillStyle = main ? "#ffd400" : "#4cc2ff";
-  pen.strokeRect(left, top, right - left, bottom - top);
-  pen.font = `600 ${size}px system-ui, sans-serif`;
-  const y = Math.max(top, size * 1.5);
-  pen.fillRect(left - pen.lineWidth / 2, y - size * 1.5, pen.measureText(text).width + size, size * 1.5);
-  pen.fillStyle = "#000";
-  pen.fillText(text, left + size / 2, y - size * 0.45);
 }

@@ -3,7 +3,8 @@
 import { duration } from "../dom.js";
 
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const date = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
+const long = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
+const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const DAY_MS = 86_400_000;
 
 /** What each kind of event is called in filters. */
@@ -45,14 +46,15 @@ export function fullSentence(event) {
 export const timeOfDay = (time) => clock.format(new Date(time));
 
 /** "Today, Thursday 26 November 2026". */
-export function dayText(time) {
-  const [day, today] = [time, Date.now()].map((one) => new Date(one).setHours(0, 0, 0, 0));
-  const name = { 0: "Today, ", 1: "Yesterday, " }[Math.round((today - day) / DAY_MS)] ?? "";
-  return name + date.format(day);
-}
+export const dayText = (time) => [nearDay(time), long.format(new Date(time))].filter(Boolean).join(", ");
 
-/** Day and time of day. */
-export const dayAndTime = (time) => `${dayText(time)}, ${timeOfDay(time)}`;
+/** "Today, 14:03:22" or "24 Nov 2026, 14:03:22". */
+export const dayAndTime = (time) => `${nearDay(time) ?? short.format(new Date(time))}, ${timeOfDay(time)}`;
+
+function nearDay(time) {
+  const [day, today] = [time, Date.now()].map((one) => new Date(one).setHours(0, 0, 0, 0));
+  return { 0: "Today", 1: "Yesterday" }[Math.round((today - day) / DAY_MS)];
+}
 
 /** "1 event", "3 events". */
 export const counted = (count) => `${count.toLocaleString()} ${count === 1 ? "event" : "events"}`;
