@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from streamer.api import session
 from streamer.api.context import ApiContext
 from streamer.api.operation import Operation
 
 Part = Callable[[ApiContext], Sequence[Operation]]
 
-PARTS: Sequence[Part] = ()
+PARTS: Sequence[Part] = (session.operations,)
 """Each folder of `streamer.api` adds its line here."""
 
 

@@ -98,11 +98,13 @@ def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStac
 
 
 def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: Terminal, stack: ExitStack) -> None:
+    from streamer.accounts.site_access import guard_of, tls_of
     from streamer.api.context import ApiContext
     from streamer.page.site_page import SitePage
 
     stack.callback(page.broadcasts.close)
-    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file))
+    guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
+    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file, guard), tls)
     try:
         stack.enter_context(shown)
     except SinkUnavailable as error:
@@ -111,6 +113,8 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
         terminal.message(f"no page: {error}; set web.address")  # the cameras matter more than a default
     else:
         terminal.message(f"page at {shown.url}")
+        if tls is not None:
+            terminal.message(f"SHA-256 fingerprint of its certificate: {tls.fingerprint}")
 
 
 def _report(report: SiteReport, terminal: Terminal, file: PartialFile | None) -> None:
