@@ -45,6 +45,7 @@ export function eventDialog({ neighbour, star, remove, closed }) {
     event = now;
     if (!chosen || (!before.files.clip && now.files.clip)) show(now);
     else showFacts();
+    if (!now.files.clip) told(missingClip());
   }
 
   function showMedia() {
@@ -72,7 +73,7 @@ export function eventDialog({ neighbour, star, remove, closed }) {
     }, { clip: "Clip", snapshot: "Picture", crop: "Object" }[name])));
     facts.replaceChildren(...factsOf(event).flatMap(([name, ...value]) => [h("dt", null, name), h("dd", null, value)]));
     acts.replaceChildren(...[
-      starOf(event, star), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
+      starOf(event, star, true), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
     ].filter(Boolean));
   }
 
@@ -91,7 +92,7 @@ export function eventDialog({ neighbour, star, remove, closed }) {
 /** Names and values of all that is known of an event. */
 function factsOf(event) {
   return [
-    ["What", KINDS[event.kind] ?? event.kind, event.direction && ` (${event.direction})`],
+    ["Kind", KINDS[event.kind] ?? event.kind, event.direction && ` (${event.direction})`],
     ["Camera", h("a", { href: `#/live/${encodeURIComponent(event.camera)}` }, `${event.camera} live`)],
     ["Rule", event.rule],
     event.label && ["Class", event.label, event.score !== null && `, up to ${Math.round(100 * event.score)}%`],

@@ -19,11 +19,11 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
   let next = null, turn = 0, growing = null;
   const watcher = new IntersectionObserver(([entry]) => entry.isIntersecting && grow(), { rootMargin: AHEAD });
 
-  /** Show the first page of what `page` fetches now. */
-  async function reload() {
+  /** Show the first page of what `page` fetches now. Resolves to whether it could be fetched. */
+  function reload() {
     turn += 1;
     growing = next = null;
-    await grow(true);
+    return grow(true);
   }
 
   function grow(first = false) {
@@ -36,17 +36,18 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
     element.setAttribute("aria-busy", "true");
     try {
       const found = await page(first ? null : next);
-      if (mine !== turn) return;
+      if (mine !== turn) return false;
       if (first) clear();
       end.replaceChildren();
       found.events.forEach(put);
       next = found.next;
       if (!shown.size) end.replaceChildren(empty());
+      return true;
     } catch (error) {
-      if (mine !== turn || error.name === "AbortError") return;
-      end.replaceChildren(errorNotice(error, () => grow(first)));
+      if (mine !== turn || error.name === "AbortError") return false;
       if (first) clear();
-      if (first) throw error;
+      end.replaceChildren(errorNotice(error, () => grow(first)));
+      return false;
     } finally {
       if (mine === turn) {
         growing = null;
@@ -171,10 +172,10 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
   };
 }
 
-/** The star of an event: a button if `star` is given. */
-export function starOf(event, star) {
-  if (!star) return event.favourite && h("span.star", { role: "img", "aria-label": "Favourite" }, "★");
-  const text = event.favourite ? "Favourite: is kept" : "Keep as favourite";
-  const press = () => star(event);
-  return h("button.star", { type: "button", "aria-pressed": String(event.favourite), "aria-label": text, title: text, onclick: press }, event.favourite ? "★" : "☆");
+/** The star of an event: a button if `star` is given, with its text if `worded`. */
+export function starOf(event, star, worded = false) {
+  const text = event.favourite ? "Favourite" : "Keep as favourite", sign = event.favourite ? "★" : "☆";
+  if (!star) return event.favourite && h("span.star", { role: "img", "aria-label": text }, sign);
+  const label = worded ? {} : { "aria-label": "Favourite", title: event.favourite ? "Favourite: it is kept" : text };
+  return h(`button${worded ? "" : ".star"}`, { type: "button", "aria-pressed": String(event.favourite), onclick: () => star(event), ...label }, worded ? `${sign} ${text}` : sign);
 }

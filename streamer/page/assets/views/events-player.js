@@ -98,7 +98,7 @@ export function player(event, failed) {
     const pen = canvas.getContext("2d");
     pen.clearRect(0, 0, canvas.width, canvas.height);
     const frame = boxes.checked && frames[frameAt(time_s)];
-    canvas.dataset.tracks = frame ? frame.tracks.map(({ id }) => id).join(" ") : "";
+    canvas.dataset.frame = frameAt(time_s);
     if (!frame || time_s - frame.time_s > HOLD_S || !video.videoWidth) return;
     const ratio = canvas.width / stage.clientWidth, scale = Math.min(stage.clientWidth / video.videoWidth, stage.clientHeight / video.videoHeight);
     const [width, height] = [video.videoWidth * scale, video.videoHeight * scale];

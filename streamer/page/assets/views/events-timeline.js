@@ -123,8 +123,9 @@ export function timeline({ jump, moved, only }) {
     cursor = time === null ? null : Math.min(Math.max(time, from), to - 1);
     mark.hidden = cursor === null;
     const bin = cursor === null ? null : Math.floor((cursor - data.since) / data.bin);
-    const counts = Object.entries(data.cameras).map(([camera, all]) => [camera, bin === null ? sum(all) : (all[bin] ?? 0)]);
     const begin = bin === null ? from : data.since + bin * data.bin, end = bin === null ? to : begin + data.bin;
+    const place = (time) => Math.max(0, Math.round((time - data.since) / data.bin));
+    const counts = Object.entries(data.cameras).map(([camera, all]) => [camera, sum(all.slice(place(begin), place(end)))]);
     const parts = bin === null ? [] : counts.filter(([, count]) => count).map(([camera, count]) => `${camera} ${count}`);
     const text = `${spanText(begin, end)}: ${counted(sum(counts.map(([, count]) => count)))}${parts.length ? ` (${parts.join(", ")})` : ""}`;
     if (told.textContent !== text) told.textContent = text;

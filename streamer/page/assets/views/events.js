@@ -13,11 +13,10 @@ const PAGE = 60;
 const DAY_MS = 86_400_000;
 const AT_TOP_PX = 40;
 const AT_A_TIME = 4; // requests of a change of several events
-const NO_STORE = 409;
 
 /** Show the view of an address: `#/events/ID?camera=NAME&at=TIME&from=TIME&to=TIME`. Each part may be left out. */
 export function view(root, { name, query, signal }) {
-  let here = null, dialog = null, channel = null, later = null; // `here`: the query that is shown
+  let here = null, dialog = null, channel = null, later = null, stored = true; // `here`: the query that is shown
   const pending = new Map(), picked = new Set(); // new events while the list is scrolled; the selected ids
   const bar = filterBar((next, typing) => go("", next, typing && here.has("text")));
   const line = timeline({
@@ -26,7 +25,7 @@ export function view(root, { name, query, signal }) {
     only: (from, to) => go("", changedQuery({ at: null, since: new Date(from).toISOString(), until: new Date(to).toISOString() })),
   });
   const list = eventList({
-    page: (after) => get("/events", { query: apiQuery({ limit: PAGE, after }), signal }), empty: nothing, address: (id) => hash(id, here), admin: isAdmin(),
+    page, empty: nothing, address: (id) => hash(id, here), admin: isAdmin(),
     open: (event) => go(event.id, here), star: (event) => change([event.id], !event.favourite), picked: showPicked,
   });
   const news = h("button.primary.news", { type: "button", hidden: true, onclick: showPending });
@@ -83,15 +82,16 @@ export function view(root, { name, query, signal }) {
     pending.clear();
     showNews();
     place.replaceChildren(...(here.has("at") ? [`Events before ${dayAndTime(here.get("at"))} `, h("button.quiet", { type: "button", onclick: () => go("", changedQuery({ at: null })) }, "Show the newest")] : []));
-    try {
-      await list.reload();
-    } catch (error) {
-      if (error.status === NO_STORE) for (const part of [bar, line, place]) (part.element ?? part).remove();
-      return;
-    }
-    if (signal.aborted) return;
+    if (!(await list.reload()) || !stored || signal.aborted) return;
     showTimeline();
     if (first) channel = socket("/events/live", { open: () => catchUp().catch(toastError), message: heard });
+  }
+
+  async function page(after) {
+    const found = await get("/events", { query: apiQuery({ limit: PAGE, after }), signal });
+    stored = found.stored;
+    bar.element.hidden = line.element.hidden = !stored;
+    return found;
   }
 
   function showTimeline() {
@@ -103,6 +103,7 @@ export function view(root, { name, query, signal }) {
   }
 
   function nothing() {
+    if (!stored) return emptyState("Events are not stored", "Set store.folder in the settings file of this site, and restart it. Then this page has all events with their clips and pictures.");
     if (FILTERS.some((key) => here.has(key)) || here.has("at")) {
       const all = () => go("", changedQuery(Object.fromEntries([...FILTERS, "at"].map((key) => [key, null]))));
       return emptyState("No event matches", "No stored event has all that the filters ask for.", h("button", { type: "button", onclick: all }, "Show all events"));

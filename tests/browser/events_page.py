@@ -1,0 +1,49 @@
+"""A page of a browser that shows the events of a site. The thread of the test calls it."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+from streamer.store.event_store import EventStore
+from tests.browser.event_store import NEWEST, EventFiles, fill
+
+
+class EventsPage:
+    """A site with a store, and a page of a browser that shows its events.
+
+    Attributes:
+        url: of the site.
+        store: of the site.
+        files: for events.
+        page: of the browser; its clock says ten minutes after the newest event.
+    """
+
+    def __init__(self, url: str, store: EventStore, files: EventFiles, page: Page) -> None:
+        self.url, self.store, self.files, self.page = url, store, files, page
+        page.clock.set_fixed_time(NEWEST + 600)
+
+    def fill(self, count: int) -> list[str]:
+        """Store so many events. Their ids, the newest first."""
+        return [record.id for record in fill(self.store, self.files, count)]
+
+    def open(self, address: str = "#/events") -> None:
+        """Open the view; returns when it shows its events."""
+        self.page.goto(self.url + address)
+        expect(self.page.locator(".event, .empty").first).to_be_visible()
+
+    @property
+    def events(self) -> Locator:
+        """The events in the list."""
+        return self.page.locator(".event")
+
+    def ids(self) -> list[str]:
+        """Their ids."""
+        found: list[str] = self.events.evaluate_all("(all) => all.map((one) => one.dataset.id)")
+        return found
+
+    def choose(self, menu: str, name: str) -> None:
+        """Choose a value of a filter."""
+        summary = self.page.locator("summary", has_text=menu)
+        summary.click()
+        self.page.get_by_role("group", name=menu).get_by_label(name, exact=True).click()
+        self.page.keyboard.press("Escape")
