@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamer.accounts.account_store import AccountStore
 from streamer.accounts.guard import Guard
+from streamer.api.openapi import BASE
 from streamer.api.operation import Operation
-from streamer.api.router import BASE, routes
+from streamer.api.router import routes
 from streamer.web.address import Address
 from streamer.web.server import WebPages
 
@@ -23,7 +26,7 @@ class Answer(NamedTuple):
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     content: bytes
 
     @property
@@ -52,7 +55,7 @@ class Client:
         with closing(http.client.HTTPConnection(*self.address, timeout=TIMEOUT_S)) as connection:
             connection.request(method, base + path, content, named)
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.headers), answer.read())
+            return Answer(answer.status, answer.headers, answer.read())
 
     def get(self, path: str, **headers: str) -> Any:
         """The JSON of a path, which is there."""
@@ -67,11 +70,12 @@ class Client:
 
 @contextmanager
 def served(operations: Sequence[Operation]) -> Iterator[Client]:
-    """Serve operations on a free port, without users."""
-    with open_guard() as guard, WebPages("the API", "127.0.0.1", 0, routes(operations, guard)) as pages:
-        yield Client(pages.address)
+    """Serve operations on a free port, for everybody on this machine: there are no users."""
+    with ExitStack() as stack:
+        local = stack.enter_context(guard(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        yield Client(stack.enter_context(WebPages("the API", "127.0.0.1", 0, routes(operations, local))).address)
 
 
-def open_guard() -> Guard:
-    """The guard of a site on this machine without users."""
-    return Guard(AccountStore(Path("/nonexistent/accounts.db")), Address("", 0))
+def guard(folder: Path) -> Guard:
+    """The guard of a server on loopback."""
+    return Guard(AccountStore(folder / "accounts.db"), Address("", 0))

@@ -1,14 +1,15 @@
-"""Refused requests as answers: `application/problem+json` (RFC 9457), without credentials. Pure; any thread."""
+"""Answers as JSON, without credentials; refused requests as `application/problem+json` (RFC 9457). Pure; any thread."""
 
 from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from streamer.api.operation import Problem
+from streamer.api.operation import Answer, Problem
 from streamer.errors import ConfigError, StreamerError
 from streamer.system.paths import encodable
 from streamer.system.secrets import SECRETS
@@ -20,22 +21,35 @@ _MOST_LINES = 20
 _SCALARS = str | int | float
 
 
-class ProblemAnswer(BaseModel):
-    """A refused request.
-
-    Attributes:
-        type: always `about:blank`: the status says what kind of problem it is (RFC 9457, 4.2.1).
-        title: of the status.
-        status: of the answer.
-        detail: what is wrong and what to do, one line.
-        problems: one line for each invalid value.
-    """
+class ProblemAnswer(Answer):
+    """A request that is refused (RFC 9457)."""
 
     type: str = "about:blank"
+    """Always `about:blank`: the status says what kind of problem it is."""
     title: str
+    """Of the status."""
     status: int
+    """Of the answer."""
     detail: str
+    """What is wrong and what to do, one line."""
     problems: list[str]
+    """One line for each invalid value."""
+
+
+def text_of(answer: BaseModel) -> str:
+    """An answer or a message as JSON, without credentials."""
+    text = answer.model_dump_json()
+    if SECRETS.hide(text) == text:
+        return text
+    return json.dumps(_hidden(answer.model_dump(mode="json")))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return SECRETS.hide(value)
+    if isinstance(value, dict):
+        return {name: _hidden(one) for name, one in value.items()}
+    return [_hidden(one) for one in value] if isinstance(value, list) else value
 
 
 def response(problem: Problem) -> web.Response:
