@@ -106,6 +106,6 @@ def event_files(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
 @pytest.fixture
 def events_page(tmp_path: Path, event_files: EventFiles, page: Page) -> Iterator[EventsPage]:
     """A site with an empty store, and a page for its events; `events_page.open()` opens it."""
-    with event_site(tmp_path) as (url, store):
-        yield EventsPage(url, store, event_files, page)
+    with event_site(tmp_path) as site:
+        yield EventsPage(site, event_files, page)
         page.goto("about:blank")  # before the site ends, which the page would notice

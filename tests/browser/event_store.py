@@ -13,28 +13,20 @@ import json
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from streamer.accounts.site_access import guard_of
-from streamer.api.context import ApiContext
-from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.events import StoreSettings
-from streamer.config.loading import load_site
-from streamer.errors import Interrupted
-from streamer.page.site_page import SitePage
-from streamer.serve.site import Site
-from streamer.serve.status import CameraStatus
 from streamer.store.event_store import EventStore
 from streamer.store.ids import Ulids
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import EventKind, EventPhase
+from tests.api.sites import Served, served_site
 from tests.clips import picture, write_video
 
 NEWEST = 1_795_694_400.0
@@ -120,55 +112,18 @@ def fill(store: EventStore, files: EventFiles, count: int) -> list[EventRecord]:
     return made
 
 
-class _Started:
-    """Tells that a site has opened its store."""
-
-    def __init__(self) -> None:
-        self.opened = threading.Event()
-
-    def say(self, text: str) -> None:
-        if text.startswith("events in "):
-            self.opened.set()
-
-    def message(self, name: str, text: str) -> None:
-        """No camera sends any."""
-
-    def refresh(self, cameras: Sequence[CameraStatus]) -> None:
-        if not cameras:
-            self.opened.set()
-
-
 @contextmanager
-def event_site(folder: Path, *, stored: bool = True, port: int = 0) -> Iterator[tuple[str, EventStore]]:
-    """A running site without cameras: its address and its store. Events that are saved there appear on the page.
+def event_site(folder: Path, *, stored: bool = True, port: int = 0) -> Iterator[Served]:
+    """A running site without cameras. Events that are saved in its store appear on its page.
 
     Args:
         folder: of the site; its store is in the folder `events`.
-        stored: whether it has a store; without one, the second value must not be used.
+        stored: whether it has a store.
         port: 0: a free one.
     """
-    options = {"store.folder": str(folder / "events"), "store.keep_days": None, "store.min_free_gb": 0}
-    assignments = [f"{name}={json.dumps(value)}" for name, value in options.items()] if stored else []
-    settings = load_site(None, [*assignments, f"web.address=127.0.0.1:{port}"])
-    started, broadcasts = _Started(), Broadcasts(settings.web.live)
-    site = Site(settings, lambda: settings, started, viewers=broadcasts)
-    running = threading.Thread(target=_run, args=(site,))
-    running.start()
-    try:
-        assert started.opened.wait(_DEADLINE_S)
-        with guard_of(settings.web, folder / "site.yaml") as guard:
-            context = ApiContext(site, broadcasts, settings.web, folder / "site.yaml", guard)
-            with SitePage(context) as page:
-                yield page.url, context.store  # type: ignore[misc]
-    finally:
-        site.stop()
-        running.join(_DEADLINE_S)
-        broadcasts.close()
-
-
-def _run(site: Site) -> None:
-    with suppress(Interrupted):
-        site.run()
+    store = {"folder": str(folder / "events"), "keep_days": None, "min_free_gb": 0}
+    with served_site(folder, port=port, **({"store": store} if stored else {})) as served:
+        yield served
 
 
 def _write(folder: Path, count: int) -> None:

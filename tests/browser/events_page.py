@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from streamer.store.event_store import EventStore
+from tests.api.sites import Served
 from tests.browser.event_store import NEWEST, EventFiles, fill
+
+
+def address_of(site: Served) -> str:
+    """The address of the page of a site."""
+    host, port = site.client.address
+    return f"http://{host}:{port}/"
 
 
 class EventsPage:
@@ -18,8 +24,8 @@ class EventsPage:
         page: of the browser; its clock says ten minutes after the newest event.
     """
 
-    def __init__(self, url: str, store: EventStore, files: EventFiles, page: Page) -> None:
-        self.url, self.store, self.files, self.page = url, store, files, page
+    def __init__(self, site: Served, files: EventFiles, page: Page) -> None:
+        self.url, self.store, self.files, self.page = address_of(site), site.store, files, page
         page.clock.set_fixed_time(NEWEST + 600)
 
     def fill(self, count: int) -> list[str]:

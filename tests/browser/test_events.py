@@ -12,7 +12,7 @@ from streamer.values.events import EventPhase
 from tests.browser import event_store
 from tests.browser.conftest import DESKTOP, PHONE, Console
 from tests.browser.event_store import NEWEST, EventFiles, event
-from tests.browser.events_page import EventsPage
+from tests.browser.events_page import EventsPage, address_of
 
 pytestmark = pytest.mark.slow
 
@@ -126,9 +126,8 @@ def test_a_new_event_appears_at_the_top_and_changes_in_place(events_page: Events
 def test_new_events_do_not_move_what_is_read(events_page: EventsPage) -> None:
     events_page.fill(60)
     events_page.open()
-    events_page.page.mouse.move(700, 600)
-    events_page.page.mouse.wheel(0, 600)
-    events_page.page.wait_for_function("scrollY > 300")
+    expect(events_page.page.locator(".lane")).to_have_count(2)
+    events_page.page.evaluate("scrollTo(0, 600)")
     before = events_page.page.evaluate(READ_THE_TOP)
     for number in range(3):
         events_page.store.save(event(0, NEWEST + 60 + number), EventPhase.END)
@@ -155,14 +154,14 @@ def test_events_of_a_lost_connection_are_fetched(
     tmp_path: Path, event_files: EventFiles, page: Page, console: Console
 ) -> None:
     console.allow("WebSocket", "ERR_CONNECTION_REFUSED", "Failed to load resource")
-    with event_store.event_site(tmp_path) as (url, store):
-        events_page = EventsPage(url, store, event_files, page)
+    with event_store.event_site(tmp_path) as site:
+        events_page = EventsPage(site, event_files, page)
         events_page.fill(6)
         events_page.open()
         expect(events_page.events).to_have_count(6)
-        port = int(url.rsplit(":", 1)[1].strip("/"))
-    with event_store.event_site(tmp_path, port=port) as (_, store):
-        store.save(event(0, NEWEST + 60), EventPhase.END)
+        _, port = site.client.address
+    with event_store.event_site(tmp_path, port=port) as site:
+        site.store.save(event(0, NEWEST + 60), EventPhase.END)
         expect(events_page.events).to_have_count(7)
 
 
@@ -203,7 +202,7 @@ def test_a_click_on_the_timeline_jumps_there(events_page: EventsPage) -> None:
     assert box
     area.click(position={"x": box["width"] / 2, "y": 10})  # 12 h before the clock of the page
     expect(events_page.page.get_by_text("Events before")).to_be_visible()
-    events_page.page.wait_for_function("document.querySelector('.event time').dateTime < '2026-11-26T00:30'")
+    expect(events_page.events.first.locator("time")).to_have_attribute("datetime", "2026-11-26T00:15:00.000Z")
     assert "at=2026-11-26T00" in events_page.page.url
     events_page.page.get_by_role("button", name="Show the newest").click()
     expect(events_page.events.first.locator("time")).to_have_attribute("datetime", "2026-11-26T12:00:00.000Z")
@@ -237,7 +236,7 @@ def test_the_timeline_zooms_and_pans_by_mouse_and_keyboard(events_page: EventsPa
     events_page.page.keyboard.down("Control")
     events_page.page.mouse.wheel(0, -200)
     events_page.page.keyboard.up("Control")
-    events_page.page.wait_for_function("(before) => location.href !== before", arg=before)
+    expect(events_page.page).not_to_have_url(before)
 
 
 def test_enter_on_the_timeline_jumps_to_the_chosen_time(events_page: EventsPage) -> None:
@@ -288,8 +287,8 @@ def test_only_this_time_limits_the_list(events_page: EventsPage) -> None:
 
 
 def test_a_site_without_a_store_says_how_to_get_one(tmp_path: Path, page: Page) -> None:
-    with event_store.event_site(tmp_path, stored=False) as (url, _):
-        page.goto(f"{url}#/events")
+    with event_store.event_site(tmp_path, stored=False) as site:
+        page.goto(f"{address_of(site)}#/events")
         expect(page.get_by_role("heading", name="Events are not stored")).to_be_visible()
         expect(page.locator("main")).to_contain_text("store.folder")
 

@@ -46,7 +46,7 @@ def opened(events_page: EventsPage, number: int = 0) -> Locator:
     """The dialog of an event of the list, with a clip that can be played."""
     events_page.events.nth(number).locator("a").click()
     dialog = events_page.page.get_by_role("dialog")
-    events_page.page.wait_for_function("document.querySelector('dialog video').readyState >= 2")
+    expect(dialog.locator("video")).to_have_js_property("readyState", 4)
     return dialog
 
 
@@ -104,7 +104,7 @@ def test_the_clip_plays_at_the_chosen_speed_and_boxes_follow(events_page: Events
     dialog.get_by_label("Speed").select_option("8")
     dialog.get_by_role("button", name="Play").click()
     video = dialog.locator("video")
-    events_page.page.wait_for_function("document.querySelector('dialog video').ended")
+    expect(video).to_have_js_property("ended", True)
     assert video.evaluate("(it) => it.playbackRate") == 8
     at_frame(dialog, shown_number(dialog))  # at this speed the browser may leave the last ones out
     assert shown_number(dialog) > CLIP_FRAMES / 2
@@ -189,7 +189,7 @@ def test_the_clip_of_an_open_event_appears_when_it_is_complete(events_page: Even
     expect(dialog.get_by_role("heading")).to_contain_text("stayed 12 s")
     expect(dialog.get_by_role("status")).to_contain_text("no clip")
     events_page.files.attach(events_page.store, lasting, ["clip", "boxes"])
-    events_page.page.wait_for_function("document.querySelector('dialog video')?.readyState >= 2")
+    expect(dialog.locator("video")).to_have_js_property("readyState", 4)
     expect(dialog.get_by_role("status")).to_be_hidden()
 
 
@@ -266,6 +266,7 @@ def test_the_view_can_be_used_by_keyboard_alone(events_page: EventsPage) -> None
     events_page.fill(6)
     events_page.open()
     keyboard = events_page.page.keyboard
+    expect(events_page.page.locator("summary", has_text="Camera")).to_be_visible()
     events_page.page.get_by_role("searchbox").focus()
     keyboard.press("Tab")
     expect(events_page.page.locator("summary", has_text="Camera")).to_be_focused()
@@ -282,8 +283,8 @@ def test_the_view_can_be_used_by_keyboard_alone(events_page: EventsPage) -> None
     dialog = events_page.page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     keyboard.press("Space")
-    events_page.page.wait_for_function("!document.querySelector('dialog video').paused")
+    expect(dialog.locator("video")).to_have_js_property("paused", False)
     keyboard.press("Space")
-    events_page.page.wait_for_function("document.querySelector('dialog video').paused")
+    expect(dialog.locator("video")).to_have_js_property("paused", True)
     keyboard.press("Escape")
     expect(events_page.events.nth(1).locator("a")).to_be_focused()
