@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from streamer.api import openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.context import ApiContext
-from streamer.api.live import operations as live
+from streamer.api.live.operations import operations as live
 from streamer.api.operation import Operation
 from streamer.api.system.log import operations as log
 from streamer.api.system.status_feed import operations as status
@@ -18,6 +18,7 @@ Part = Callable[[ApiContext], Sequence[Operation]]
 PARTS: Sequence[Part] = (
     session.operations,
     cameras,
+    live,
     status,
     system,
     log,
