@@ -18,6 +18,7 @@ from streamer.flow.observers import RunObserver
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.observe.run_name import camera_name
+from streamer.render.colours.track_colours import TrackColours
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
@@ -133,10 +134,11 @@ class _Answers(RunObserver):
     def __init__(self, source: BrowserSource, messages: Messages) -> None:
         self._source = source
         self._messages = messages
+        self._colours = TrackColours()
 
     def scene_shown(self, scene: Scene) -> None:
         """See `RunObserver`."""
-        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene)})
+        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene, self._colours)})
 
 
 class _Notices(SilentReporter):
