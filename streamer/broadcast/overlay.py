@@ -59,11 +59,17 @@ def message(frame: ShownFrame | None, condition: Condition, colours: TrackColour
     content: dict[str, Any] = {"rtp": None if frame is None else frame.rtp, "state": condition.state}
     if condition.reason:
         content["reason"] = condition.reason
-    content |= {"tracks": []} if frame is None else _of(frame.scene, colours)
+    content |= {"tracks": []} if frame is None else scene_content(frame.scene, colours)
     return json.dumps(content, separators=(",", ":"))
 
 
-def _of(scene: Scene, colours: TrackColours) -> dict[str, Any]:
+def scene_content(scene: Scene, colours: TrackColours) -> dict[str, Any]:
+    """What a message says of a scene: its time, its boxes relative to the frame, and its counts.
+
+    Args:
+        scene: as it is shown.
+        colours: of its tracks; used by one thread.
+    """
     content: dict[str, Any] = {
         "time_s": round(scene.frame.time_s, 3),
         "age_s": round(time.monotonic() - scene.frame.captured_s, 3),

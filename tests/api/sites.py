@@ -68,7 +68,7 @@ def served_site(folder: Path, **settings: Any) -> Iterator[Served]:
         site = stack.enter_context(_running(file, broadcasts))
         stack.callback(broadcasts.close)
         local = stack.enter_context(guard(folder))
-        webcams = BrowserCameras(site, web.browser_camera)
+        webcams = BrowserCameras(site, web)
         context = ApiContext(site, broadcasts, web, file, local, webcams)
         pages = WebPages("the API", "127.0.0.1", 0, routes(all_operations(context), local), webcams.close)
         yield Served(Client(stack.enter_context(pages).address), site)
