@@ -4,8 +4,8 @@
 
 A camera of 1280x720 at 15 fps (RTSP, real scenes of a street), `streamer serve` with the starter on every frame, and 0,
 1 and 10 viewers by WebRTC with their overlays, in turns. The viewers are in another process, do not decode, and are not
-counted. The age is that of frames at the detector's entry. `--usual` measures a server that gives each viewer a track of
-aiortc and so an encoder of its own.
+counted. The age is that of frames at the detector's entry. `--usual` measures the same program where each viewer has a
+track of aiortc, and so an encoder of its own.
 """
 
 from __future__ import annotations

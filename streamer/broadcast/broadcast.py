@@ -73,12 +73,12 @@ class Broadcast:
 
     def put(self, scene: Scene) -> None:
         """A scene was shown. Display thread."""
-        if not self._limit.takes(time.monotonic()):
-            return
         with self._lock:
             number = 0 if self._newest is None else self._newest.number + 1
             self._newest = frame = ShownFrame(scene, self._clock.next_ticks(), number)
             self._condition = _RUNNING
+        if not self._limit.takes(time.monotonic()):
+            return
         self.overlay.put((frame, _RUNNING))
         self.video.put(frame)
         for feed in self.jpegs.values():
