@@ -153,6 +153,20 @@ def test_a_viewer_between_two_frames_gets_the_newest_one_again(
     asyncio.run(_between_frames(recorder))
 
 
+async def _quiet(recorder: Recorder) -> None:
+    newest = shown(7)
+    feed: Feed[int] = Feed("made", recorder.build, lambda: newest)
+    queue = asyncio.Queue[int]()
+    with feed.watch(queue.put_nowait):
+        assert [await taken(queue) for _ in range(3)] == [7, 7, 7]
+    assert recorder.made == [(7, True), (7, False), (7, False)]
+
+
+def test_the_frame_of_a_lost_camera_is_repeated(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeds, "REPEATED_AFTER_S", 0.05)
+    asyncio.run(_quiet(recorder))
+
+
 async def _failing(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> Recorder:
         raise RuntimeError("no encoder")
