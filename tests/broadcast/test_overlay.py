@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.overlay import Condition, LiveState, hello, message
 from streamer.broadcast.shown import CLOCK_HZ, ShownFrame
 from streamer.config.web import LiveVideoSettings
+from streamer.render.colours.track_colours import TrackColours
 from streamer.values.events import CountState, LineState, Watched, ZoneState
 from tests.broadcast.shown import scene, shown
 
@@ -23,7 +25,7 @@ WAIT_S = 10.0
 
 
 def content(frame: ShownFrame | None, condition: Condition = RUNNING) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(message(frame, condition))
+    found: dict[str, Any] = json.loads(message(frame, condition, TrackColours()))
     return found
 
 
@@ -35,7 +37,9 @@ def test_a_message_has_the_tracks_in_relative_coordinates() -> None:
     found = content(shown(3, (64, 48), count=1))
     assert found["rtp"] == shown(3).rtp
     assert found["state"] == "running"
-    assert found["tracks"] == [{"id": 1, "label": "person", "score": 0.88, "box": [0.0019, 0.0208, 0.3203, 0.625]}]
+    (track,) = found["tracks"]
+    assert re.fullmatch("#[0-9a-f]{6}", track.pop("colour"))
+    assert track == {"id": 1, "label": "person", "score": 0.88, "box": [0.0019, 0.0208, 0.3203, 0.625]}
     assert (found["width"], found["height"]) == (64, 48)
 
 
@@ -119,9 +123,9 @@ async def _shared(broadcast: Broadcast, made: list[object]) -> None:
 def test_a_message_is_made_once_for_all_and_not_without_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
 
-    def counted(frame: ShownFrame | None, condition: Condition) -> str:
+    def counted(frame: ShownFrame | None, condition: Condition, colours: TrackColours) -> str:
         made.append(frame)
-        return message(frame, condition)
+        return message(frame, condition, colours)
 
     monkeypatch.setattr(overlay_feed, "message", counted)
     asyncio.run(_shared(Broadcast("door", LiveVideoSettings(max_fps=1e6)), made))
@@ -130,7 +134,12 @@ def test_a_message_is_made_once_for_all_and_not_without_viewers(monkeypatch: pyt
 async def _stalled(broadcast: Broadcast) -> int:
     client = Client()
     with broadcast.overlay.watch(client.take):
-        writer = threading.Thread(target=lambda: [broadcast.put(scene(number)) for number in range(100)])
+
+        def put_all() -> None:
+            for number in range(100):
+                broadcast.put(scene(number))
+
+        writer = threading.Thread(target=put_all)
         writer.start()
         writer.join()  # the loop delivers nothing meanwhile
         await asyncio.sleep(0.01)

@@ -118,7 +118,7 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
         return
     stack.callback(page.broadcasts.close)
     guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
-    webcams = BrowserCameras(site, settings.web.browser_camera)
+    webcams = BrowserCameras(site, settings.web)
     context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, webcams, page.log)
     shown = SitePage(context, tls)
     try:

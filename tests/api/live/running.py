@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +20,7 @@ from streamer.api.context import ApiContext
 from streamer.api.live.operations import operations
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import LiveVideoSettings
-from tests.api.served import Client, served
+from tests.api.served import Client, guard, served
 from tests.broadcast.shown import scene
 
 WAIT_S = 15.0
@@ -87,12 +89,13 @@ def live(**settings: Any) -> Iterator[Live]:
     """Serve two cameras."""
     broadcasts = Broadcasts(LiveVideoSettings.model_validate({"max_fps": 1e6, **settings}))
     site = SimpleNamespace(settings=SimpleNamespace(cameras=dict.fromkeys(CAMERAS)))
-    context = cast(ApiContext, SimpleNamespace(site=site, broadcasts=broadcasts))
-    with served(operations(context)) as client:
-        try:
-            yield Live(broadcasts, client)
-        finally:
-            broadcasts.close()
+    with tempfile.TemporaryDirectory() as folder:
+        context = SimpleNamespace(site=site, broadcasts=broadcasts, guard=guard(Path(folder)))
+        with served(operations(cast(ApiContext, context))) as client:
+            try:
+                yield Live(broadcasts, client)
+            finally:
+                broadcasts.close()
 
 
 class WebRtc:

@@ -24,7 +24,7 @@ from tests.clips import read_number
 
 
 def number_of(jpeg: bytes) -> int:
-    with av.open(io.BytesIO(jpeg), format="mjpeg") as container:
+    with av.open(io.BytesIO(jpeg), "r", format="mjpeg") as container:
         return read_number(next(container.decode(video=0)))
 
 
@@ -60,7 +60,7 @@ def test_a_stream_has_every_frame_that_its_viewer_takes() -> None:
 
 
 def parts(stream: Any, count: int) -> list[bytes]:
-    found = []
+    found: list[bytes] = []
     while len(found) < count:
         line = stream.readline()
         if line.lower().startswith(b"content-length"):
