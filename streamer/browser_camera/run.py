@@ -23,6 +23,7 @@ from streamer.run.outputs import Outputs
 from streamer.run.session import Session
 from streamer.serve.site import Site
 from streamer.system.threads import Thread
+from streamer.values.delivery import Delivery, Detected
 
 log = logging.getLogger(__name__)
 
@@ -128,15 +129,21 @@ def browser_settings(defaults: CameraSettings, priority: float) -> CameraSetting
 
 
 class _Answers(RunObserver):
-    """Sends the boxes of each shown frame, with the time stamp that the browser gave it."""
+    """Sends the boxes of each shown frame, with the time stamp that the browser gave it. Display thread."""
 
     def __init__(self, source: BrowserSource, messages: Messages) -> None:
         self._source = source
         self._messages = messages
+        self._detected = 0
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `RunObserver`."""
+        self._detected += isinstance(delivery, Detected)
 
     def scene_shown(self, scene: Scene) -> None:
         """See `RunObserver`."""
-        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene)})
+        numbers = {"rtp": self._source.rtp(scene.frame), "detected": self._detected}
+        self._messages.put_frame({**numbers, **scene_content(scene)})
 
 
 class _Notices(SilentReporter):
