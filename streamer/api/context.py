@@ -30,7 +30,7 @@ class ApiContext:
         settings_file: of the site; it may not exist yet.
         guard: knows the user of a request, and refuses requests.
         log: the last messages of the program.
-        browser_cameras: webcams of browsers, which use the detectors of the site.
+        browser_cameras: webcams of browsers, which use its detectors.
     """
 
     site: Site
@@ -38,11 +38,8 @@ class ApiContext:
     settings: WebSettings
     settings_file: SettingsFile
     guard: Guard
+    browser_cameras: BrowserCameras
     log: LogTail = field(default_factory=LogTail)
-    browser_cameras: BrowserCameras = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "browser_cameras", BrowserCameras(self.site, self.settings))
 
     @property
     def file(self) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.context import ApiContext
-from streamer.api.live import operations as live
+from streamer.api.events.operations import operations as events
+from streamer.api.live.operations import operations as live
 from streamer.api.operation import Operation
 from streamer.api.system.log import operations as log
 from streamer.api.system.status_feed import operations as status
@@ -18,10 +19,11 @@ Part = Callable[[ApiContext], Sequence[Operation]]
 PARTS: Sequence[Part] = (
     session.operations,
     cameras,
+    live,
+    events,
     status,
     system,
     log,
-    live.operations,
     browser_cameras.operations,
 )
 """Each folder of `streamer.api` adds its line here."""

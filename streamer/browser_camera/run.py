@@ -18,6 +18,7 @@ from streamer.flow.observers import RunObserver
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.observe.run_name import camera_name
+from streamer.render.colours.track_colours import TrackColours
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
@@ -134,6 +135,7 @@ class _Answers(RunObserver):
     def __init__(self, source: BrowserSource, messages: Messages) -> None:
         self._source = source
         self._messages = messages
+        self._colours = TrackColours()
         self._detected = 0
 
     def delivered(self, delivery: Delivery) -> None:
@@ -143,7 +145,7 @@ class _Answers(RunObserver):
     def scene_shown(self, scene: Scene) -> None:
         """See `RunObserver`."""
         numbers = {"rtp": self._source.rtp(scene.frame), "detected": self._detected}
-        self._messages.put_frame({**numbers, **scene_content(scene)})
+        self._messages.put_frame({**numbers, **scene_content(scene, self._colours)})
 
 
 class _Notices(SilentReporter):

@@ -37,7 +37,6 @@ def test_the_example_of_a_site_is_valid() -> None:
     assert list(site.cameras) == ["front", "yard", "garage"]
     assert [one.to for one in site.cameras["garage"].outputs] == [
         "recordings/garage/%Y%m%d-%H%M%S.mp4",
-        "http://127.0.0.1:8080/garage",
     ]
     assert site.detector_of(site.cameras["yard"]).name == "starter"
 
@@ -113,8 +112,12 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 @pytest.mark.parametrize(
     ("text", "assignment", "problem"),
     [
-        ("", None, "cameras: there is no camera; give at least one, such as front: {source: "),
-        ("cameras: {}", None, "cameras: there is no camera"),
+        (
+            "web: {address: null}",
+            None,
+            "cameras: there is no camera, and no page to add one; give at least one, such as ",
+        ),
+        ("cameras: {}", "web.address=null", "cameras: there is no camera, and no page to add one"),
         (
             "cameras: [front]",
             None,
@@ -161,6 +164,11 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 def test_a_mistake_gives_one_line(tmp_path: Path, text: str, assignment: str | None, problem: str) -> None:
     (found,) = problems_of(tmp_path, text, *([] if assignment is None else [assignment]))
     assert problem in found
+
+
+@pytest.mark.parametrize("text", ["", "cameras: {}", "cameras:\n"])
+def test_a_site_with_a_page_may_have_no_cameras(tmp_path: Path, text: str) -> None:
+    assert site_of(tmp_path, text).cameras == {}
 
 
 def test_a_wrong_name_of_a_camera_hides_no_other_mistake(tmp_path: Path) -> None:

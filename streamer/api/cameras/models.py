@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from streamer.api.operation import Values
-
-
-class Model(BaseModel):
-    """A value that the API answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from streamer.api.operation import Answer, Values
+from streamer.config.analytics import LineSettings, ShapeSettings, ZoneSettings
 
 
-class Frames(Model):
+class Frames(Answer):
     """The frames of the current run of a camera."""
 
     entered: int
@@ -25,7 +20,7 @@ class Frames(Model):
     corrupt: int
 
 
-class LastEvent(Model):
+class LastEvent(Answer):
     """The newest event of a camera in the store."""
 
     id: str
@@ -35,7 +30,7 @@ class LastEvent(Model):
     """ISO 8601 in UTC."""
 
 
-class Camera(Model):
+class Camera(Answer):
     """What a camera does now."""
 
     name: str
@@ -61,7 +56,7 @@ class Camera(Model):
     last_event: LastEvent | None
 
 
-class Cameras(Model):
+class Cameras(Answer):
     """All cameras, in the order of the settings."""
 
     revision: str
@@ -92,3 +87,27 @@ class ChangedCamera(Values):
     """The new settings of a camera, which replace its section; `***` keeps a password."""
 
     settings: dict[str, Any]
+
+
+class Rules(Values):
+    """The lines and zones of a camera, which replace those before; points are relative to the frame, 0..1."""
+
+    lines: tuple[LineSettings, ...]
+    zones: tuple[ZoneSettings, ...]
+
+    def to_file(self) -> dict[str, list[dict[str, Any]]]:
+        """What the settings file gets: the values that are given, with points of four decimals."""
+        return {"lines": list(map(_rounded, self.lines)), "zones": list(map(_rounded, self.zones))}
+
+
+class RulesOfCamera(Answer):
+    """The lines and zones of a camera, as they are in use."""
+
+    revision: str
+    lines: tuple[LineSettings, ...]
+    zones: tuple[ZoneSettings, ...]
+
+
+def _rounded(rule: ShapeSettings) -> dict[str, Any]:
+    values = rule.model_dump(mode="json", exclude_unset=True)
+    return {**values, "points": [[round(x, 4), round(y, 4)] for x, y in rule.points]}
