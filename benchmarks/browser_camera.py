@@ -54,7 +54,7 @@ class SleepingDetector(DetectorFeature):
     labels = LabelTable(("thing",))
 
     @classmethod
-    def accepts(cls, name: str, settings: Any) -> bool:  # noqa: ARG003
+    def accepts(cls, name: str) -> bool:
         """Whether it is the name of this detector."""
         return name == "sleeping"
 
@@ -153,8 +153,8 @@ class Client:
 
     def _rtp_origin(self) -> int:
         """aiortc adds a random number to the time of the track: that of the newest packet tells which."""
-        newest = self.sender._RTCRtpSender__rtp_timestamp
-        candidates = [(newest - ticks) % WRAP for ticks, _ in self.clip.sent[-3:]]
+        newest = vars(self.sender)["_RTCRtpSender__rtp_timestamp"]
+        candidates = [int(newest - ticks) % WRAP for ticks, _ in self.clip.sent[-3:]]
         return max(candidates, key=lambda one: sum((one + ticks) % WRAP in self.answers for ticks, _ in self.clip.sent))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.overlay import scene_content
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.source import BrowserSource
@@ -37,9 +38,8 @@ class BrowserRun:
         site: has the detector.
         priority: at the detector.
         messages: get the boxes of each frame, and what the browser should know.
-        observers: more observers of the run.
-        draws: draw the boxes on the pictures.
         ended: called by its thread at the end, with the reason; empty if it was stopped.
+        broadcast: gets each frame, with the boxes drawn on it.
     """
 
     def __init__(
@@ -50,8 +50,7 @@ class BrowserRun:
         messages: Messages,
         ended: Callable[[str], None],
         *,
-        observers: tuple[RunObserver, ...] = (),
-        draws: bool = False,
+        broadcast: Broadcast | None = None,
     ) -> None:
         self._name = name
         self._messages = messages
@@ -64,9 +63,9 @@ class BrowserRun:
             Outputs(),
             camera.settings(site.settings.detector_of(camera)),
             _Notices(messages),
-            observers=(_Answers(self.source, messages), *observers),
+            observers=(_Answers(self.source, messages), *([] if broadcast is None else [broadcast.observer()])),
             stream=name,
-            own=OwnParts(source=self.source, detectors=self._guest, draw=draws),
+            own=OwnParts(source=self.source, detectors=self._guest, draw=broadcast is not None),
         )
         self.stats = self._session.stats
         self._thread = Thread(name, self._run, shared=True)
