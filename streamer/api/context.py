@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
+from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
 from streamer.serve.site import Site
+from streamer.store.event_store import EventStore
+
+NO_STORE = "this site stores no events; set store.folder in its settings file, and restart it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +30,20 @@ class ApiContext:
     broadcasts: Broadcasts
     settings: WebSettings
     file: Path
+
+    @property
+    def store(self) -> EventStore | None:
+        """The events of the site; None before they are opened, and if none are stored."""
+        events = self.site.events
+        return None if events is None else events.store
+
+    def required_store(self) -> EventStore:
+        """The same, for an operation that is useless without one.
+
+        Raises:
+            Problem: there is none; with the remedy.
+        """
+        store = self.store
+        if store is None:
+            raise Problem(HTTPStatus.NOT_FOUND, NO_STORE)
+        return store

@@ -12,9 +12,18 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from streamer.accounts.roles import Access, User
+
+WEBSOCKET = "websocket"
+"""`Operation.media` of an operation that is a WebSocket."""
+
+
+class Values(BaseModel):
+    """The base class of all that a client sends. Unknown names and numbers that are not finite are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Call:
     Attributes:
         request: as it came.
         user: who sent it; None if nobody is logged in.
-        path: the variable parts of its path by name.
+        path: the variable parts of its path by name, decoded.
         query: an instance of `Operation.query`; None without one.
         body: an instance of `Operation.body`; None without one.
     """
@@ -46,13 +55,21 @@ class Problem(Exception):
         status: of the answer.
         detail: what is wrong and what to do, one line.
         lines: more lines, one for each invalid value.
+        headers: of the answer, such as `Retry-After`.
     """
 
-    def __init__(self, status: HTTPStatus, detail: str, lines: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        lines: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.lines = lines
+        self.headers = dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +82,14 @@ class Operation:
         summary: one line for the document.
         access: who may use it.
         handle: returns an instance of `answer`, or a response of its own; None for 204. A StreamerError becomes 422.
-        query: the model of the query; it refuses other names.
-        body: the model of the JSON body; it refuses other names.
+        query: the model of the query, a subclass of `Values`. A field that is a tuple takes a name several times.
+        body: the model of the JSON body, a subclass of `Values`.
         answer: the model of the JSON answer.
-        media: of an answer that is no JSON: `image/jpeg`, `video/mp4`, or `websocket`.
+        media: of an answer that is no JSON: `image/jpeg`, `video/mp4`, or `WEBSOCKET`.
         takes: media type of a body that is no JSON, such as `application/sdp`; `handle` reads the request.
         status: of the answer.
+        refusals: statuses that `handle` answers itself, with a `Problem` each.
+        messages: the models of the text messages of a WebSocket.
     """
 
     method: str
@@ -84,3 +103,5 @@ class Operation:
     media: str = ""
     takes: str = ""
     status: HTTPStatus = HTTPStatus.OK
+    refusals: tuple[HTTPStatus, ...] = ()
+    messages: tuple[type[BaseModel], ...] = ()

@@ -1,34 +1,129 @@
-"""The routes of the operations: each request is checked, answered, and turned into JSON. Web server's thread."""
+"""The route of the API: each request is matched with an operation, checked, answered, and turned into JSON.
+
+One route has all paths below `/api/v1`, so that unknown paths and wrong methods get a problem as their answer, too.
+Web server's thread.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
 
-from streamer.accounts.roles import LOCAL
-from streamer.api.operation import Call, Operation, Problem
+from streamer.accounts.roles import LOCAL, User
+from streamer.api import problems
+from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
+from streamer.api.requests import JSON, body_of, path_values, query_values
 from streamer.errors import StreamerError
+from streamer.system.secrets import SECRETS
+
+log = logging.getLogger(__name__)
 
 BASE = "/api/v1"
+DOCUMENT = "/openapi.json"
 
 
 def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """One route for each operation."""
-    return [_route(operation) for operation in operations]
+    """The route of all operations.
+
+    Raises:
+        ValueError: a model of an operation accepts unknown names.
+    """
+    router = _Router(operations)
+    return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{{path:.*}}", router.answer)]
 
 
-def _route(operation: Operation) -> web.RouteDef:
-    async def answer(request: web.Request) -> web.StreamResponse:
+class _Router:
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._dispatcher = web.UrlDispatcher()
+        self._operations: dict[web.AbstractRoute, Operation] = {}
+        for operation in operations:
+            _require_strict(operation)
+            for method in (operation.method, *(["HEAD"] if _has_head(operation) else [])):
+                route = self._dispatcher.add_route(method, f"{BASE}{operation.path}", self.answer)
+                self._operations[route] = operation
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """The answer to any request below `BASE`."""
         try:
-            found = await operation.handle(Call(request, LOCAL, dict(request.match_info)))
+            operation, path = await self._match(request)
+            return await _answer(request, operation, path)
         except Problem as problem:
-            return web.json_response({"status": problem.status, "detail": problem.detail}, status=problem.status)
+            return problems.response(problem)
         except StreamerError as error:
-            return web.json_response({"status": 422, "detail": str(error)}, status=422)
-        if isinstance(found, BaseModel):
-            return web.json_response(text=found.model_dump_json(), status=operation.status)
-        return web.Response(status=204) if found is None else found
+            return problems.response(problems.of_error(error))
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            return problems.response(problems.of_exception(error))
+        except Exception:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError("the client is gone") from None
+            log.exception("%s %s failed", request.method, SECRETS.hide(request.path))
+            if request.writer.output_size:  # the answer has begun: nothing but its end can tell the client
+                raise ConnectionResetError("an answer failed") from None
+            return problems.response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the program failed; its log says why"))
 
-    return web.route(operation.method, f"{BASE}{operation.path}", answer)
+    async def _match(self, request: web.Request) -> tuple[Operation, dict[str, str]]:
+        found = await self._dispatcher.resolve(request)
+        error = found.http_exception
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            allowed = ", ".join(sorted(error.allowed_methods))
+            detail = f"{request.method} is not possible here; use {allowed}"
+            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": allowed})
+        if error is not None:
+            raise Problem(HTTPStatus.NOT_FOUND, f"there is no such path; see {BASE}{DOCUMENT}")
+        return self._operations[found.route], path_values(found)
+
+
+async def _answer(request: web.Request, operation: Operation, path: dict[str, str]) -> web.StreamResponse:
+    user = _user_of(request)
+    if not operation.access.allows(user):
+        if user is None:
+            raise Problem(HTTPStatus.UNAUTHORIZED, "log in first, or send a token")
+        raise Problem(HTTPStatus.FORBIDDEN, f"{operation.summary}: only for the role {operation.access}")
+    if operation.media == WEBSOCKET and not web.WebSocketResponse().can_prepare(request):
+        detail = "this is a WebSocket; open it with a client of WebSockets"
+        raise Problem(HTTPStatus.UPGRADE_REQUIRED, detail, headers={"Upgrade": "websocket"})
+    query = query_values(request, operation.query)
+    body = await body_of(request, operation)
+    found = await operation.handle(Call(request, user, path, query, body))
+    if isinstance(found, BaseModel):
+        return web.Response(text=_json(found), status=operation.status, content_type=JSON)
+    return web.Response(status=HTTPStatus.NO_CONTENT) if found is None else found
+
+
+def _user_of(_: web.Request) -> User | None:
+    return LOCAL
+
+
+def _json(answer: BaseModel) -> str:
+    """An answer without credentials."""
+    text = answer.model_dump_json()
+    if SECRETS.hide(text) == text:
+        return text
+    return json.dumps(_hidden(answer.model_dump(mode="json")))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return SECRETS.hide(value)
+    if isinstance(value, dict):
+        return {name: _hidden(one) for name, one in value.items()}
+    return [_hidden(one) for one in value] if isinstance(value, list) else value
+
+
+def _has_head(operation: Operation) -> bool:
+    """Whether the headers of its answer may be asked for alone. Those of an endless answer may not."""
+    return operation.method == "GET" and operation.media != WEBSOCKET and not operation.media.startswith("multipart/")
+
+
+def _require_strict(operation: Operation) -> None:
+    for model in (operation.query, operation.body):
+        if model is not None and model.model_config.get("extra") != "forbid":
+            raise ValueError(f"{operation.method} {operation.path}: {model.__name__} accepts unknown names")

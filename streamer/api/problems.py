@@ -1,0 +1,93 @@
+"""Refused requests as answers: `application/problem+json` (RFC 9457), without credentials. Pure; any thread."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from streamer.api.operation import Problem
+from streamer.errors import ConfigError, StreamerError
+from streamer.system.paths import encodable
+from streamer.system.secrets import SECRETS
+from streamer.system.suggestions import nearest
+
+MEDIA = "application/problem+json"
+_SHOWN_CHARACTERS = 80
+_MOST_LINES = 20
+_SCALARS = str | int | float
+
+
+class ProblemAnswer(BaseModel):
+    """A refused request.
+
+    Attributes:
+        type: always `about:blank`: the status says what kind of problem it is (RFC 9457, 4.2.1).
+        title: of the status.
+        status: of the answer.
+        detail: what is wrong and what to do, one line.
+        problems: one line for each invalid value.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    problems: list[str]
+
+
+def response(problem: Problem) -> web.Response:
+    """The answer to a refused request."""
+    title = HTTPStatus(problem.status).phrase
+    lines = [SECRETS.hide(line) for line in problem.lines]
+    answer = ProblemAnswer.model_construct(
+        title=title, status=int(problem.status), detail=SECRETS.hide(problem.detail), problems=lines
+    )
+    text = json.dumps(encodable(answer.model_dump()))
+    return web.Response(text=text, status=problem.status, content_type=MEDIA, headers=problem.headers)
+
+
+def of_error(error: StreamerError) -> Problem:
+    """The problem of an error that is meant for users."""
+    lines = error.problems if isinstance(error, ConfigError) else (str(error),)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), lines)
+
+
+def of_exception(error: web.HTTPException) -> Problem:
+    """The problem of an error of aiohttp."""
+    status = HTTPStatus(error.status)
+    text = error.text or ""
+    detail = status.description or status.phrase if text == f"{error.status}: {error.reason}" else text
+    return Problem(status, " ".join(detail.split()), headers={k: v for k, v in error.headers.items() if k == "Allow"})
+
+
+def of_values(error: ValidationError, model: type[BaseModel], where: str) -> Problem:
+    """The problem of invalid values.
+
+    Args:
+        error: of pydantic.
+        model: that the values do not fit.
+        where: the place of the values in the request: `query` or `body`.
+    """
+    lines = []
+    for found in error.errors(include_url=False, include_context=False)[:_MOST_LINES]:
+        if found["type"] == "json_invalid":
+            return Problem(HTTPStatus.BAD_REQUEST, f"{where}: {found['msg']}; send one JSON object")
+        path = ".".join([where, *(str(part) for part in found["loc"])])[:_SHOWN_CHARACTERS]
+        if found["type"] == "extra_forbidden":
+            name = str(found["loc"][-1])[:_SHOWN_CHARACTERS]
+            lines.append(f"{path}: no such name{nearest(name, model.model_fields) if len(found['loc']) == 1 else ''}")
+        else:
+            message = found["msg"].removeprefix("Value error, ")
+            lines.append(f"{path}: {message[:1].lower()}{message[1:]}{_given(path, found['input'])}")
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, lines[0], tuple(lines))
+
+
+def _given(path: str, value: object) -> str:
+    """The invalid value, if it is short and no password."""
+    if not isinstance(value, _SCALARS) or "password" in path:
+        return ""
+    text = repr(value)
+    return f" (got {text})" if len(text) <= _SHOWN_CHARACTERS else ""
