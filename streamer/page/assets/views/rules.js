@@ -80,6 +80,7 @@ class Editor {
       onerror: () => this.say("There is no picture of the camera now. Zones and lines can be drawn all the same.", "warning") });
     this.sheet = h("div.sheet", { style: { "--aspect": 16 / 9, "--zoom": 1 } }, this.image, this.svg);
     this.message = h("p.message", { role: "status" });
+    this.unsaved = h("span.muted", null, "Unsaved changes");
     this.conflict = h("div");
     this.panel = h("div.panel-content");
     this.classes = h("datalist", { id: "rule-classes" });
@@ -97,7 +98,8 @@ class Editor {
       h("span.group", null, undo, redo));
     this.drawingTools = h("div.toolbar", { role: "toolbar", "aria-label": "New shape" }, done, button("Cancel", () => this.cancel()));
     this.root.replaceChildren(
-      h("div.head", null, h("h1", null, `Zones and lines of ${this.name}`), h("a.button", { href: `#/live/${encodeURIComponent(this.name)}` }, "Watch live")),
+      h("div.head", null, h("h1", null, `Zones and lines of ${this.name}`), h("a.button", { href: `#/live/${encodeURIComponent(this.name)}` }, "Watch live"),
+        this.canChange && h("div.save", null, this.unsaved, save)),
       h("div.editor", null,
         h("div.work", null,
           h("div.bar", null, this.canChange && this.tools, this.canChange && this.drawingTools, h("div.toolbar", { role: "toolbar", "aria-label": "Picture" },
@@ -105,7 +107,7 @@ class Editor {
           h("div.stage", null, this.sheet),
           this.message),
         h("aside.panel", { "aria-label": "Zones and lines" }, this.conflict, this.panel, this.classes,
-          this.canChange ? h("div.save", null, save) : h("p.muted", null, "Only an admin can change zones and lines."))));
+          !this.canChange && h("p.muted", null, "Only an admin can change zones and lines."))));
     for (const [attribute, value] of Object.entries({ role: "application", tabindex: 0, "aria-label": `Picture of ${this.name} with zones and lines` })) this.svg.setAttribute(attribute, value);
     this.say(this.canChange ? HOW : "");
   }
@@ -120,7 +122,7 @@ class Editor {
     this.drawingTools.hidden = !this.drawing;
     this.buttons.undo.disabled = !this.history.canUndo;
     this.buttons.redo.disabled = !this.history.canRedo;
-    this.buttons.save.disabled = !this.history.isChanged;
+    this.unsaved.hidden = !this.history.isChanged;
     this.buttons.out.disabled = this.#zoom === 0;
     this.buttons.in.disabled = this.#zoom === ZOOMS.length - 1;
     this.canvas.render();
@@ -238,7 +240,6 @@ class Editor {
       return this.say(`${this.shapes[wrong].name}: ${problemOfShape(this.shapes[wrong], this.shapes)}`, "warning");
     }
     const sent = this.shapes;
-    this.buttons.save.disabled = true;
     try {
       const answer = await request("PUT", `${this.path}/rules`, { body: rulesOf(sent), headers: { "If-Match": this.revision } });
       this.saved(sent, answer.headers.get("ETag"));
