@@ -8,6 +8,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist
 
 demo: .venv/demo
 	$(BIN)/python main.py demo
+	@echo 'Your own cameras, on a page at http://127.0.0.1:8080:  $(BIN)/streamer serve'
 
 # The fast tests that need only pip packages, in parallel.
 test: lint

@@ -84,7 +84,7 @@ def test_each_question_about_the_code_is_answered_by_one_file() -> None:
     answers = re.findall(r"^\| Where [^|]*\? \| ([^|]*) \|$", text, re.MULTILINE)
     assert len(answers) >= FEWEST_QUESTIONS
     for answer in answers:
-        file = re.fullmatch(r"`([\w/.]+\.py)`", answer)
+        file = re.fullmatch(r"`([\w/.-]+\.(?:py|js))`", answer)
         assert file, answer
         assert (ROOT / file[1]).is_file(), answer
 

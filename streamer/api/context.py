@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from streamer.accounts.guard import Guard
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.config.web import WebSettings
+from streamer.observe.log_tail import LogTail
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.store.event_store import EventStore
 
@@ -23,13 +26,22 @@ class ApiContext:
         site: its cameras.
         broadcasts: their live video.
         settings: of the page.
-        file: the settings file of the site; it may not exist yet.
+        settings_file: of the site; it may not exist yet.
+        guard: knows the user of a request, and refuses requests.
+        log: the last messages of the program.
     """
 
     site: Site
     broadcasts: Broadcasts
     settings: WebSettings
-    file: Path
+    settings_file: SettingsFile
+    guard: Guard
+    log: LogTail = field(default_factory=LogTail)
+
+    @property
+    def file(self) -> Path:
+        """The path of the settings file."""
+        return self.settings_file.path
 
     @property
     def store(self) -> EventStore | None:

@@ -21,9 +21,18 @@ WEBSOCKET = "websocket"
 
 
 class Values(BaseModel):
-    """The base class of all that a client sends. Unknown names and numbers that are not finite are refused."""
+    """The base class of all that a client sends. Unknown names and numbers that are not finite are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    The docstrings of a model and of its fields are in the document.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Answer(BaseModel):
+    """The base class of all that the API answers. The docstrings of a model and of its fields are in the document."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +93,11 @@ class Operation:
         handle: returns an instance of `answer`, or a response of its own; None for 204. A StreamerError becomes 422.
         query: the model of the query, a subclass of `Values`. A field that is a tuple takes a name several times.
         body: the model of the JSON body, a subclass of `Values`.
-        answer: the model of the JSON answer.
+        answer: the model of the JSON answer, such as a subclass of `Answer`.
         media: of an answer that is no JSON: `image/jpeg`, `video/mp4`, or `WEBSOCKET`.
         takes: media type of a body that is no JSON, such as `application/sdp`; `handle` reads the request.
         status: of the answer.
-        refusals: statuses that `handle` answers itself, with a `Problem` each.
+        others: further statuses of its answers; from 400 on with a `Problem`.
         messages: the models of the text messages of a WebSocket.
     """
 
@@ -103,5 +112,5 @@ class Operation:
     media: str = ""
     takes: str = ""
     status: HTTPStatus = HTTPStatus.OK
-    refusals: tuple[HTTPStatus, ...] = ()
+    others: tuple[HTTPStatus, ...] = ()
     messages: tuple[type[BaseModel], ...] = ()

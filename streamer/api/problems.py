@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from streamer.api.operation import Problem
+from streamer.api.operation import Answer, Problem
 from streamer.errors import ConfigError, StreamerError
 from streamer.system.paths import encodable
 from streamer.system.secrets import SECRETS
@@ -20,22 +20,19 @@ _MOST_LINES = 20
 _SCALARS = str | int | float
 
 
-class ProblemAnswer(BaseModel):
-    """A refused request.
-
-    Attributes:
-        type: always `about:blank`: the status says what kind of problem it is (RFC 9457, 4.2.1).
-        title: of the status.
-        status: of the answer.
-        detail: what is wrong and what to do, one line.
-        problems: one line for each invalid value.
-    """
+class ProblemAnswer(Answer):
+    """A request that is refused (RFC 9457)."""
 
     type: str = "about:blank"
+    """Always `about:blank`: the status says what kind of problem it is."""
     title: str
+    """Of the status."""
     status: int
+    """Of the answer."""
     detail: str
+    """What is wrong and what to do, one line."""
     problems: list[str]
+    """One line for each invalid value."""
 
 
 def response(problem: Problem) -> web.Response:

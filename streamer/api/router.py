@@ -6,6 +6,7 @@ Web server's thread.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Sequence
@@ -15,8 +16,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from streamer.accounts.roles import LOCAL, User
+from streamer.accounts.errors import Refused
+from streamer.accounts.guard import Guard
+from streamer.accounts.roles import User
 from streamer.api import problems
+from streamer.api.openapi import BASE, DOCUMENT
 from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
 from streamer.api.requests import JSON, body_of, path_values, query_values
 from streamer.errors import StreamerError
@@ -24,22 +28,20 @@ from streamer.system.secrets import SECRETS
 
 log = logging.getLogger(__name__)
 
-BASE = "/api/v1"
-DOCUMENT = "/openapi.json"
 
-
-def routes(operations: Sequence[Operation]) -> list[web.RouteDef]:
-    """The route of all operations.
+def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
+    """The route of all operations, for users that the guard admits.
 
     Raises:
         ValueError: a model of an operation accepts unknown names.
     """
-    router = _Router(operations)
+    router = _Router(operations, guard)
     return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{{path:.*}}", router.answer)]
 
 
 class _Router:
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], guard: Guard) -> None:
+        self._guard = guard
         self._dispatcher = web.UrlDispatcher()
         self._operations: dict[web.AbstractRoute, Operation] = {}
         for operation in operations:
@@ -52,9 +54,11 @@ class _Router:
         """The answer to any request below `BASE`."""
         try:
             operation, path = await self._match(request)
-            return await _answer(request, operation, path)
+            return await self._admitted(request, operation, path)
         except Problem as problem:
             return problems.response(problem)
+        except Refused as refused:
+            return problems.response(Problem(refused.status, refused.detail, headers=refused.headers))
         except StreamerError as error:
             return problems.response(problems.of_error(error))
         except web.HTTPException as error:
@@ -80,13 +84,18 @@ class _Router:
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no such path; see {BASE}{DOCUMENT}")
         return self._operations[found.route], path_values(found)
 
+    async def _admitted(self, request: web.Request, operation: Operation, path: dict[str, str]) -> web.StreamResponse:
+        user = await self._guard.admit(request, operation.access)
+        task = asyncio.current_task()
+        if task is None or not _lasts(operation):
+            return await _answer(request, operation, path, user)
+        with self._guard.watch(request, operation.access, task.cancel):
+            return await _answer(request, operation, path, user)
 
-async def _answer(request: web.Request, operation: Operation, path: dict[str, str]) -> web.StreamResponse:
-    user = _user_of(request)
-    if not operation.access.allows(user):
-        if user is None:
-            raise Problem(HTTPStatus.UNAUTHORIZED, "log in first, or send a token")
-        raise Problem(HTTPStatus.FORBIDDEN, f"{operation.summary}: only for the role {operation.access}")
+
+async def _answer(
+    request: web.Request, operation: Operation, path: dict[str, str], user: User | None
+) -> web.StreamResponse:
     if operation.media == WEBSOCKET and not web.WebSocketResponse().can_prepare(request):
         detail = "this is a WebSocket; open it with a client of WebSockets"
         raise Problem(HTTPStatus.UPGRADE_REQUIRED, detail, headers={"Upgrade": "websocket"})
@@ -96,10 +105,6 @@ async def _answer(request: web.Request, operation: Operation, path: dict[str, st
     if isinstance(found, BaseModel):
         return web.Response(text=_json(found), status=operation.status, content_type=JSON)
     return web.Response(status=HTTPStatus.NO_CONTENT) if found is None else found
-
-
-def _user_of(_: web.Request) -> User | None:
-    return LOCAL
 
 
 def _json(answer: BaseModel) -> str:
@@ -120,7 +125,12 @@ def _hidden(value: Any) -> Any:
 
 def _has_head(operation: Operation) -> bool:
     """Whether the headers of its answer may be asked for alone. Those of an endless answer may not."""
-    return operation.method == "GET" and operation.media != WEBSOCKET and not operation.media.startswith("multipart/")
+    return operation.method == "GET" and not _lasts(operation)
+
+
+def _lasts(operation: Operation) -> bool:
+    """Whether its answer has no end. It is ended with the login of its user."""
+    return operation.media == WEBSOCKET or operation.media.startswith("multipart/")
 
 
 def _require_strict(operation: Operation) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from streamer.broadcast.broadcast import Broadcast
+from streamer.broadcast.viewers import Viewers
 from streamer.config.web import LiveVideoSettings
 from streamer.flow.observers import RunObserver
 
@@ -18,16 +19,20 @@ class Broadcasts:
 
     Args:
         settings: of the live video.
+
+    Attributes:
+        viewers: those of all cameras.
     """
 
     def __init__(self, settings: LiveVideoSettings) -> None:
+        self.viewers = Viewers(settings.viewers)
         self._settings = settings
         self._lock = threading.Lock()  # guards the dict
         self._broadcasts: dict[str, Broadcast] = {}
 
     def observers(self, camera: str) -> Sequence[RunObserver]:
         """The observers of one run of a camera."""
-        return (self._of(camera).observer(),)
+        return (self.of(camera).observer(),)
 
     def get(self, camera: str) -> Broadcast | None:
         """The broadcast of a camera; None if the camera has not run yet."""
@@ -38,6 +43,7 @@ class Broadcasts:
         """The camera is gone: end its viewers."""
         with self._lock:
             broadcast = self._broadcasts.pop(camera, None)
+        self.viewers.end(camera)
         if broadcast is not None:
             broadcast.close()
 
@@ -48,7 +54,8 @@ class Broadcasts:
         for name in names:
             self.remove(name)
 
-    def _of(self, camera: str) -> Broadcast:
+    def of(self, camera: str) -> Broadcast:
+        """The broadcast of a camera of the site, also before its first run."""
         with self._lock:
             if camera not in self._broadcasts:
                 self._broadcasts[camera] = Broadcast(camera, self._settings)

@@ -21,6 +21,8 @@ class LiveVideoSettings(Section):
     max_fps: float = Field(default=30.0, gt=0)
     bit_rate_kbps: int = Field(default=2500, ge=100)
     """Upper limit of the H.264 stream."""
+    viewers: int = Field(default=50, ge=1, le=1000)
+    """The most live videos at the same time, over all cameras."""
     quality: int = Field(default=75, ge=1, le=100)
     """Of the JPEG frames, where WebRTC does not work."""
     udp_ports: str | None = None

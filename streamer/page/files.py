@@ -13,13 +13,8 @@ from aiohttp import web
 
 FOLDER = Path(__file__).with_name("assets")
 INDEX = "index.html"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-"""The Content-Security-Policy of the page: its own scripts and styles only, none of them inline."""
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
-_HEADERS = {"Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+_HEADERS = {"Cache-Control": "no-cache"}
 
 
 def routes() -> list[web.RouteDef]:

@@ -80,7 +80,6 @@ class Camera:
         self._viewers = viewers or NoViewers()
         self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
-        self._frame_size: tuple[int, int] | None = None  # camera's thread
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
         self._share: CameraPool | None = None
@@ -183,15 +182,16 @@ class Camera:
     def _shows(self) -> None:
         """A frame was shown: tell the first one, and a change of the frame size."""
         with self._lock:
-            session, is_first = self._session, self._status.state is not CameraState.RUNNING
+            session, status = self._session, self._status
         if session is None or session.info is None or session.frame_size is None:
             return
-        if not is_first and session.frame_size == self._frame_size:
+        is_first = status.state is not CameraState.RUNNING
+        if not is_first and session.frame_size == status.frame_size:
             return
-        self._frame_size = session.frame_size
         # Another size is usually another stream, whose rate is not known.
         rate = f", {float(session.info.average_fps):.3g} fps" if is_first and session.info.average_fps else ""
-        self._set(state=CameraState.RUNNING, last_event=f"{self._frame_size[0]}x{self._frame_size[1]}{rate}")
+        text = f"{session.frame_size[0]}x{session.frame_size[1]}{rate}"
+        self._set(state=CameraState.RUNNING, last_event=text, frame_size=session.frame_size)
 
     def _make_session(self, share: CameraPool, reporter: Reporter) -> Session:
         settings = self.settings.settings(self._pool.settings)

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
@@ -21,10 +20,10 @@ from streamer.serve.changes import Changes, compare
 from streamer.serve.checks.events import names_without_events
 from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
+from streamer.serve.rates import SiteRates
 from streamer.serve.reporter import NoViewers, SiteReporter, SiteViewers
 from streamer.serve.status import CameraState, CameraStatus, running_text
 from streamer.system.service_notify import ServiceNotify
-from streamer.system.suggestions import nearest
 
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
@@ -54,6 +53,7 @@ class Site:
         overwrite: bool = False,
         viewers: SiteViewers | None = None,
     ) -> None:
+        self.rates = SiteRates()  # of the cameras
         self._load = load
         self._reporter = reporter
         self._service = service or ServiceNotify({})
@@ -134,7 +134,7 @@ class Site:
         with self._one_change():
             return self._apply(settings)
 
-    def add(self, name: str, settings: Mapping[str, Any]) -> None:
+    def add(self, name: str, settings: Mapping[str, object]) -> None:
         """Add a camera, with the settings of its section in the site's file.
 
         Raises:
@@ -153,8 +153,7 @@ class Site:
     def restart(self, name: str) -> None:
         """End a camera's run and begin another. Raises ConfigError: there is no camera of that name."""
         with self._one_change():
-            if name not in self._settings.cameras:
-                raise ConfigError(f"no camera {name!r}{nearest(name, self._settings.cameras)}")
+            self._settings.without_camera(name)  # refuses an unknown name
             self._leave([name])
             self._begin([name])
 
@@ -272,6 +271,7 @@ class Site:
     def _watch(self) -> None:
         while True:
             cameras = self.cameras()
+            self.rates.update(cameras, time.monotonic())
             self._reporter.refresh(cameras)
             self._service.beat()
             self._service.status(running_text(cameras))

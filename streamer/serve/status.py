@@ -57,6 +57,7 @@ class CameraStatus:
         since_s: monotonic clock when the state began.
         turns: its turns at the detector; None without a shared detector.
         detector: its detector; None before it is known.
+        frame_size: width and height of its frames, pixels; None before the first.
     """
 
     name: str
@@ -68,6 +69,7 @@ class CameraStatus:
     since_s: float = 0.0
     turns: StreamTurns | None = None
     detector: DetectorStatus | None = None
+    frame_size: tuple[int, int] | None = None
 
     @property
     def is_connected(self) -> bool:

@@ -173,6 +173,10 @@ class EventStore:
             found,
         )
 
+    def totals(self) -> tuple[int, int]:
+        """The number of events, and the size of their files in bytes."""
+        return self._read(queries.totals, (0, 0))
+
     def favourite(self, ids: Iterable[str], on: bool) -> None:
         """Make events favourites, which retention keeps, or not. Never waits."""
         chosen = tuple(ids)

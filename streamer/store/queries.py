@@ -173,3 +173,9 @@ def _conditions(wanted: EventFilter, *, indexed: bool = True) -> tuple[str, list
         found.append("instr(lower(camera || char(10) || rule || char(10) || label || char(10) || text), lower(?))")
         values.append(wanted.text)
     return " AND ".join(found) or "1", values
+
+
+def totals(connection: sqlite3.Connection) -> tuple[int, int]:
+    """The number of events, and the size of their files in bytes. An index has both."""
+    events, size = connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM events").fetchone()
+    return int(events), int(size)

@@ -10,8 +10,9 @@ import errno
 import html
 import logging
 import socket
+import ssl
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Self
@@ -21,6 +22,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.system.threads import Thread
+from streamer.web.connections import HANDSHAKE_S, IDLE_S, entrance
+from streamer.web.headers import HEADERS
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +32,9 @@ _START_S = 10.0
 _END_S = 2.0
 # Time for a running response when the server ends.
 _GRACE_S = 0.25
+# A request that was refused may go on sending its body for this time, so that the client reads why.
+_LINGERS_S = 2.0
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
 _REMEDIES = {
     errno.EADDRINUSE: "the port is taken; choose another one, or end the program that has it",
     errno.EACCES: "not allowed; choose a port from 1024 up",
@@ -50,6 +49,7 @@ class _WithoutClientErrors(logging.Filter):
         return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
+_PAGE_HEADERS: web.RequestKey[Mapping[str, str]] = web.RequestKey("page_headers", Mapping[str, str])
 _requests = logging.getLogger(f"{__name__}.requests")
 _requests.addFilter(_WithoutClientErrors())
 
@@ -66,9 +66,11 @@ class WebPages:
         routes: the pages, with absolute paths.
         end: awaited on the server's thread when the pages are left, to end long responses.
         listener: a listening socket, such as a Unix socket, in place of host and port; the server closes it.
+        headers: of their responses, besides those of every response.
+        tls: for HTTPS; other pages of the same server need the same.
 
     Raises:
-        ConfigError: on entering, when other pages have one of the paths.
+        ConfigError: on entering, when other pages of the server have one of the paths, or do not use HTTPS alike.
         SinkUnavailable: on entering, when the port is taken or the address is not of this machine.
     """
 
@@ -81,9 +83,13 @@ class WebPages:
         end: Callable[[], Coroutine[Any, Any, None]] | None = None,
         *,
         listener: socket.socket | None = None,
+        headers: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.shown = shown
         self.routes = routes
+        self.headers = headers or {}
+        self.tls = tls
         self._host = LOOPBACK if host.lower() in ("", "localhost") else host
         self._port = port
         self._end = end
@@ -102,14 +108,15 @@ class WebPages:
         """The first page for a browser on this machine, once it is entered; without credentials."""
         host, port = self.address
         host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}{self.routes[0].path}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{self.routes[0].path}"
 
     def __enter__(self) -> Self:
         with _lock:
             key = (self._host, self._port)
             server = _servers.get(key)
             if server is None or not server.runs:
-                server = _Server(self._host, self._port, self._listener)
+                server = _Server(self._host, self._port, self._listener, self.tls)
                 server.add(self)
                 server.start(self.shown)
                 if self._port:
@@ -137,10 +144,10 @@ class WebPages:
 class _Server:
     """One listening socket with its thread. The methods are called under `_lock`, except `call`."""
 
-    def __init__(self, host: str, port: int, listener: socket.socket | None) -> None:
-        self._host, self._port, self._listener = host, port, listener
+    def __init__(self, host: str, port: int, listener: socket.socket | None, tls: ssl.SSLContext | None) -> None:
+        self._host, self._port, self._listener, self._tls = host, port, listener, tls
         self._pages: list[WebPages] = []
-        self._router = web.UrlDispatcher()  # replaced, never changed, because the server's thread reads it
+        self._routing = _Routing([])  # replaced, never changed, because the server's thread reads it
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, tuple[str, int]]] = Future()
         self._thread = Thread("web", self._run, shared=True)
 
@@ -167,6 +174,11 @@ class _Server:
             raise SinkUnavailable(f"{shown} cannot be served: {remedy}") from error
 
     def add(self, pages: WebPages) -> None:
+        if pages.tls is not self._tls:
+            kinds = ("HTTP", "HTTPS") if self._tls is None else ("HTTPS", "HTTP")
+            raise ConfigError(
+                f"{pages.shown}: that port serves {kinds[0]} already, and not {kinds[1]}; choose another port"
+            )
         taken = [route.path for other in self._pages for route in other.routes]
         both = sorted(route.path for route in pages.routes if any(_overlap(route.path, path) for path in taken))
         if both:
@@ -200,9 +212,7 @@ class _Server:
         return True
 
     def _route(self) -> None:
-        router = web.UrlDispatcher()
-        router.add_routes([route for pages in self._pages for route in pages.routes])
-        self._router = router
+        self._routing = _Routing(self._pages)
 
     # the server's thread
 
@@ -221,23 +231,35 @@ class _Server:
         app.on_response_prepare.append(_add_headers)
         # Cancelling: a client that disconnects ends its handler, which may otherwise wait indefinitely.
         runner = web.AppRunner(
-            app, access_log=None, logger=_requests, shutdown_timeout=_GRACE_S, handler_cancellation=True
+            app,
+            access_log=None,
+            logger=_requests,
+            shutdown_timeout=_GRACE_S,
+            handler_cancellation=True,
+            keepalive_timeout=IDLE_S,
+            lingering_time=_LINGERS_S,
         )
         await runner.setup()
+        assert runner.server is not None
+        loop, end, server = asyncio.get_running_loop(), asyncio.Event(), None
         try:
-            end, address = asyncio.Event(), (self._host, self._port)
-            if self._listener is None:
-                await web.TCPSite(runner, self._host, self._port).start()
-                address = runner.addresses[0][:2]
-            else:
-                await web.SockSite(runner, self._listener).start()
-            self._started.set_result((asyncio.get_running_loop(), end, address))
+            place: dict[str, Any] = {"sock": self._listener} if self._listener is not None else {}
+            place = place or {"host": self._host, "port": self._port}
+            handshake_s = None if self._tls is None else HANDSHAKE_S
+            server = await loop.create_server(
+                entrance(runner.server), **place, ssl=self._tls, ssl_handshake_timeout=handshake_s
+            )
+            address = (self._host, self._port) if self._listener else server.sockets[0].getsockname()[:2]
+            self._started.set_result((loop, end, address))
             await end.wait()
         finally:
+            if server is not None:
+                server.close()
             await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        match = await self._router.resolve(request)
+        match = await self._routing.router.resolve(request)
+        request[_PAGE_HEADERS] = self._routing.headers.get(match.route, {})
         if request.path == "/" and match.http_exception is not None and request.method == "GET":
             return web.Response(text=self._contents(), content_type="text/html")
         return await match.handler(request)
@@ -247,6 +269,17 @@ class _Server:
         paths = sorted(pages.routes[0].path for pages in list(self._pages))
         links = "".join(f'<li><a href="{html.escape(path)}">{html.escape(path)}</a></li>' for path in paths)
         return f"<!doctype html><title>Streamer</title><ul>{links}</ul>"
+
+
+class _Routing:
+    """All routes of a server, and the headers of their responses."""
+
+    def __init__(self, pages: Iterable[WebPages]) -> None:
+        self.router = web.UrlDispatcher()
+        self.headers: dict[web.AbstractRoute, Mapping[str, str]] = {}
+        for one in pages:
+            for route in one.routes:
+                self.headers.update(dict.fromkeys(route.register(self.router), one.headers))
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -259,6 +292,7 @@ _servers: dict[tuple[str, int], _Server] = {}
 _lock = threading.Lock()
 
 
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in {**HEADERS, **request.get(_PAGE_HEADERS, {})}.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "Streamer"  # without the versions of Python and aiohttp

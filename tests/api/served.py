@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from streamer.accounts.account_store import AccountStore
+from streamer.accounts.guard import Guard
+from streamer.api.openapi import BASE
 from streamer.api.operation import Operation
-from streamer.api.router import BASE, routes
+from streamer.api.router import routes
+from streamer.web.address import Address
 from streamer.web.server import WebPages
 
 TIMEOUT_S = 20.0
@@ -63,6 +69,12 @@ class Client:
 
 @contextmanager
 def served(operations: Sequence[Operation]) -> Iterator[Client]:
-    """Serve operations on a free port."""
-    with WebPages("the API", "127.0.0.1", 0, routes(operations)) as pages:
-        yield Client(pages.address)
+    """Serve operations on a free port, for everybody on this machine: there are no users."""
+    with ExitStack() as stack:
+        local = stack.enter_context(guard(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        yield Client(stack.enter_context(WebPages("the API", "127.0.0.1", 0, routes(operations, local))).address)
+
+
+def guard(folder: Path) -> Guard:
+    """The guard of a server on loopback."""
+    return Guard(AccountStore(folder / "accounts.db"), Address("", 0))

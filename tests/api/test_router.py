@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -16,7 +17,7 @@ from streamer.api.operation import WEBSOCKET, Call, Operation, Problem, Values
 from streamer.api.router import routes
 from streamer.errors import ConfigError
 from streamer.system.secrets import SECRETS
-from tests.api.served import Client, served
+from tests.api.served import Client, guard, served
 
 
 class Search(Values):
@@ -240,6 +241,7 @@ def test_a_websocket_asked_for_as_a_page_is_a_problem(client: Client) -> None:
     assert (answer.status, answer.headers["Upgrade"]) == (426, "websocket")
 
 
-def test_a_model_that_accepts_unknown_names_is_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match="Found accepts unknown names"):
-        routes([Operation("POST", "/x", "Wrong.", Access.ANYONE, change, body=Found)])
+def test_a_model_that_accepts_unknown_names_is_refused_at_the_start(tmp_path: Path) -> None:
+    wrong = Operation("POST", "/x", "Wrong.", Access.ANYONE, change, body=Found)
+    with guard(tmp_path) as local, pytest.raises(ValueError, match="Found accepts unknown names"):
+        routes([wrong], local)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,6 @@ from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
-    from streamer.config.site import SiteSettings
     from streamer.serve.site import Site
 
 ARENAS = 2
@@ -45,28 +45,27 @@ def serve(
         from streamer.broadcast.broadcasts import Broadcasts
         from streamer.cli.serve.running import PageParts, run_site
         from streamer.cli.serve.site_status import SiteStatus
-        from streamer.config.loading import load_site
+        from streamer.observe.log_tail import LogTail
         from streamer.serve.control.paths import default_path
         from streamer.serve.control.server import ControlSocket
+        from streamer.serve.settings_file.settings_file import SettingsFile
         from streamer.serve.site import Site
         from streamer.system.memory import share_arenas
         from streamer.system.service_notify import ServiceNotify
 
-        file = config or default_file()
-
-        def load() -> SiteSettings:
-            return load_site(file if config is not None or file.exists() else None, assign or [])
-
+        file = SettingsFile(config or default_file(), assign or (), events=None if config else default_events())
+        tail = LogTail()
+        logging.getLogger().addHandler(tail)
         share_arenas(ARENAS)
         cv2.setNumThreads(1)  # the cameras' threads use all cores; more for one picture would wait for one another
-        settings, service = load(), ServiceNotify()
-        status = SiteStatus(terminal)
+        settings, service = file.load(), ServiceNotify()
+        status = SiteStatus(terminal, tail)
         broadcasts = Broadcasts(settings.web.live)
-        site = Site(settings, load, status, service, overwrite=overwrite, viewers=broadcasts)
-        with ControlSocket(settings.control.socket or default_path(file), site):
+        site = Site(settings, file.load, status, service, overwrite=overwrite, viewers=broadcasts)
+        with ControlSocket(settings.control.socket or default_path(file.path), site):
             interrupts.stop_with(site.stop)
             interrupts.reload_with(lambda: _reload(site, terminal))
-            page = PageParts(broadcasts, file)
+            page = PageParts(broadcasts, file, tail)
             run_site(site, status, terminal, settings, page, report=report, overwrite=overwrite)
 
 
@@ -75,6 +74,13 @@ def default_file() -> Path:
     import platformdirs
 
     return platformdirs.user_config_path("streamer") / "site.yaml"
+
+
+def default_events() -> Path:
+    """The folder for events of a site that has no settings file yet."""
+    import platformdirs
+
+    return platformdirs.user_data_path("streamer") / "events"
 
 
 def _reload(site: Site, terminal: Terminal) -> None:

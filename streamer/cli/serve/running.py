@@ -14,8 +14,10 @@ from streamer.cli.serve.site_status import SiteStatus
 from streamer.cli.terminal import Terminal
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted, SinkUnavailable
+from streamer.observe.log_tail import LogTail
 from streamer.run.outputs import STANDARD_OUTPUT
 from streamer.serve.report import SiteReport, site_report
+from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.system.partial_file import PartialFile, make_folder
 from streamer.system.paths import encodable
@@ -26,11 +28,18 @@ class PageParts(NamedTuple):
 
     Attributes:
         broadcasts: live video of the cameras; they view the site.
-        file: the settings file of the site.
+        settings_file: of the site.
+        log: the last messages of the program.
     """
 
     broadcasts: Broadcasts
-    file: Path
+    settings_file: SettingsFile
+    log: LogTail
+
+    @property
+    def file(self) -> Path:
+        """The path of the settings file."""
+        return self.settings_file.path
 
 
 def run_site(
@@ -98,11 +107,14 @@ def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStac
 
 
 def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: Terminal, stack: ExitStack) -> None:
+    from streamer.accounts.site_access import guard_of, tls_of
     from streamer.api.context import ApiContext
     from streamer.page.site_page import SitePage
 
     stack.callback(page.broadcasts.close)
-    shown = SitePage(ApiContext(site, page.broadcasts, settings.web, page.file))
+    guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
+    context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, page.log)
+    shown = SitePage(context, tls)
     try:
         stack.enter_context(shown)
     except SinkUnavailable as error:
@@ -111,6 +123,8 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
         terminal.message(f"no page: {error}; set web.address")  # the cameras matter more than a default
     else:
         terminal.message(f"page at {shown.url}")
+        if tls is not None:
+            terminal.message(f"SHA-256 fingerprint of its certificate: {tls.fingerprint}")
 
 
 def _report(report: SiteReport, terminal: Terminal, file: PartialFile | None) -> None:

@@ -16,10 +16,11 @@ from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment
 
-from streamer.cli.serve.rates import CameraRates, SiteRates, of_detectors
 from streamer.cli.serve.status_table import detector_line, table
 from streamer.cli.terminal import Terminal
+from streamer.observe.log_tail import LogTail
 from streamer.observe.run_name import camera_name
+from streamer.serve.rates import CameraRates, SiteRates, of_detectors
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.suggestions import counted
 
@@ -31,10 +32,12 @@ class SiteStatus:
 
     Args:
         terminal: where they are shown.
+        tail: keeps what is shown, and the changes of the cameras' states.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, tail: LogTail | None = None) -> None:
         self._terminal = terminal
+        self._tail = tail or LogTail()
         console = terminal.messages
         self._live: Live | None = None
         if terminal.shows_progress and console.is_terminal and not console.is_dumb_terminal:
@@ -55,23 +58,31 @@ class SiteStatus:
 
     def say(self, text: str) -> None:
         """One line about the site. Any thread."""
+        self._tail.note(text)
         self._terminal.message(text)
 
     def message(self, name: str, text: str) -> None:
         """One line about a camera. Any thread."""
+        self._tail.note(text, name)
+        self._show(name, text)
+
+    def _show(self, name: str, text: str) -> None:
         with camera_name(name):
             self._terminal.message(text)
 
     def refresh(self, cameras: Sequence[CameraStatus]) -> None:
         """Show the cameras. The main thread calls it about twice a second, and when a state has changed."""
-        now_s = time.monotonic()
+        now_s, changes = time.monotonic(), self._changes(cameras)
+        for name, line in changes.items():
+            self._tail.note(line, name)
         if self._live is not None:
             self._live = self._fitting(self._live)
             size = self._live.console.size
             shown = table(cameras, self._rates.update(cameras, now_s), size.width, size.height)
             self._live.update(shown, refresh=True)
             return
-        self._tell_changes(cameras)
+        for name, line in changes.items():
+            self._show(name, line)
         if self._terminal.shows_progress:
             self._sum_up(cameras, now_s)
 
@@ -89,13 +100,12 @@ class SiteStatus:
         again.start()
         return again
 
-    def _tell_changes(self, cameras: Sequence[CameraStatus]) -> None:
+    def _changes(self, cameras: Sequence[CameraStatus]) -> Mapping[str, str]:
+        """A line about each camera whose state has changed, by name."""
         told, self._told = self._told, {camera.name: camera.state for camera in cameras}
         lines = {name: "removed" for name in told if name not in self._told}
         lines |= {camera.name: change(camera, told.get(camera.name)) for camera in cameras}
-        for name, line in lines.items():
-            if line:
-                self.message(name, line)
+        return {name: line for name, line in lines.items() if line}
 
     def _sum_up(self, cameras: Sequence[CameraStatus], now_s: float) -> None:
         """A summary about once a minute; the first call begins the first minute."""

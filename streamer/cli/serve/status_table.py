@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from streamer.cli.serve.rates import CameraRates, DetectorRates, of_detectors
+from streamer.serve.rates import CameraRates, DetectorRates, of_detectors
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS

@@ -16,23 +16,23 @@ export class ApiError extends Error {
 /**
  * Send a request.
  * @param {string} path below /api/v1, or an absolute path of the API such as a URL of an event's files
- * @param {{body?: any, text?: string, type?: string, headers?: object, query?: object|URLSearchParams, signal?: AbortSignal}} options
+ * @param {{body?: any, text?: string, type?: string, headers?: object, query?: object|URLSearchParams, signal?: AbortSignal, keepalive?: boolean}} options
  *   `body` is sent as JSON, `text` as it is with the media type `type`
  * @returns {Promise<Response>}
  * @throws {ApiError} also raises the event "login" of the window if nobody is logged in
  */
-export async function request(method, path, { body, text, type, headers = {}, query, signal } = {}) {
+export async function request(method, path, { body, text, type, headers = {}, query, signal, keepalive } = {}) {
   const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
   if (content !== undefined) headers = { "Content-Type": type ?? "application/json", ...headers };
   let answer;
   try {
-    answer = await fetch(address(path, query), { method, headers, body: content, signal });
+    answer = await fetch(address(path, query), { method, headers, body: content, signal, keepalive });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server does not answer. It may be restarting; try again in a moment.");
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) window.dispatchEvent(new Event("login"));
+  if (answer.status === 401 && path !== "/session") window.dispatchEvent(new Event("login"));
   const problem = await answer.json().catch(() => ({}));
   throw new ApiError(problem.detail || problem.title || `The server answered ${answer.status}.`, answer.status, problem.problems);
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import BasicAuth, hdrs, web
 
 from streamer.sinks.mjpeg.viewers import Broadcaster
+from streamer.web.headers import POLICY, policy_of
 
 _PAGE = Path(__file__).with_name("mjpeg.html")
 
@@ -57,7 +58,8 @@ class Pages:
         raise web.HTTPPermanentRedirect(f"{self._path}/")  # the page's own links are relative
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(text=_PAGE.read_text(encoding="utf-8"), content_type="text/html")
+        page = _PAGE.read_text(encoding="utf-8")
+        return web.Response(text=page, content_type="text/html", headers={POLICY: policy_of(page)})
 
     async def _snapshot(self, _: web.Request) -> web.StreamResponse:
         jpeg = await self._broadcaster.newest()

@@ -10,7 +10,7 @@ import logging
 import socket
 import threading
 import time
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 from aiohttp import web
 
@@ -31,11 +31,22 @@ class Viewer:
     """A viewer with the newest frame that was not sent to it yet.
 
     Args:
-        transport: of the connection.
+        request: of the viewer.
+        timeout_s: a viewer that takes no data for so long is disconnected.
+        context: of the log lines about it.
+
+    Raises:
+        ConnectionResetError: it is gone already.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, request: web.Request, timeout_s: float, context: Context | None = None) -> None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        self._request = request
         self._transport = transport
+        self._timeout_s = timeout_s
+        self._context = context or Context()
         self._slot: Jpeg | None = None
         self._newest: Jpeg | None = None
         self._filled = asyncio.Event()
@@ -63,6 +74,28 @@ class Viewer:
     def drop(self) -> None:
         """Close the connection at once."""
         self._transport.abort()
+
+    async def answer(self, first: Jpeg | None) -> web.StreamResponse:
+        """Answer the request with the first frame, if there is one, and all further ones until the end."""
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        response.force_close()
+        writer = await response.prepare(self._request)
+        assert writer is not None
+        await writer.write(OPENING)
+        if first is not None:
+            self.put(first)
+            asyncio.get_running_loop().call_later(_REPEATED_AFTER_S, self.repeat, first)
+        while (jpeg := await self.take()) is not None:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await writer.write(jpeg.part)
+                    await writer.drain()
+            except TimeoutError:
+                line = f"viewer {self._request.remote} took no data for {self._timeout_s:g} s: disconnected"
+                self._context.run(log.info, "%s", line)
+                self.drop()
+                break
+        return response
 
     async def take(self) -> Jpeg | None:
         """Wait for the newest frame; None at the end."""
@@ -129,40 +162,16 @@ class Broadcaster:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Answer a request with all frames from now on."""
-        transport, task = request.transport, asyncio.current_task()
-        if transport is None or task is None:
-            raise ConnectionResetError
-        viewer = Viewer(transport)
+        viewer, task = Viewer(request, self._viewer_timeout_s, self._context), asyncio.current_task()
+        assert task is not None
         self._viewers[viewer] = task
         self._watched.set()
         try:
-            return await self._send(request, viewer)
+            return await viewer.answer(await self.newest())
         finally:
             del self._viewers[viewer]
             if not self._viewers:
                 self._watched.clear()
-
-    async def _send(self, request: web.Request, viewer: Viewer) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
-        response.force_close()
-        writer = await response.prepare(request)
-        assert writer is not None
-        await writer.write(OPENING)
-        first = await self.newest()
-        if first is not None:
-            viewer.put(first)
-            asyncio.get_running_loop().call_later(_REPEATED_AFTER_S, viewer.repeat, first)
-        while (jpeg := await viewer.take()) is not None:
-            try:
-                async with asyncio.timeout(self._viewer_timeout_s):
-                    await writer.write(jpeg.part)
-                    await writer.drain()
-            except TimeoutError:
-                line = f"viewer {request.remote} took no data for {self._viewer_timeout_s:g} s: disconnected"
-                self._context.run(log.info, "%s", line)
-                viewer.drop()
-                break
-        return response
 
     async def end(self) -> None:
         """Send the queued frames and end all streams; viewers that do not take theirs soon are disconnected."""

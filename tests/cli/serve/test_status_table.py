@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from streamer.cli.serve.rates import CameraRates
 from streamer.cli.serve.status_table import duration, short, shortened, table
+from streamer.serve.rates import CameraRates
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.secrets import SECRETS
 from streamer.values.states import FrameState

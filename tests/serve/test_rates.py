@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.cli.serve.rates import WINDOW_S, SiteRates, of_detectors
 from streamer.flow.stats import RunStats
+from streamer.serve.rates import WINDOW_S, SiteRates, of_detectors
 from streamer.serve.status import DetectorStatus
 from tests.serve.statuses import running, show, waiting
 

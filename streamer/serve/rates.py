@@ -1,7 +1,11 @@
-"""Recent rates of the cameras and detectors of a site, from the differences of their figures. Main thread."""
+"""Recent rates of the cameras and detectors of a site, from the differences of their figures.
+
+One thread updates them, any thread may read them.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +69,14 @@ class SiteRates:
 
     def __init__(self) -> None:
         self._runs: dict[str, tuple[RunStats, deque[_Counts]]] = {}
+        self._lock = threading.Lock()  # guards the one below
+        self._latest: Mapping[str, CameraRates] = {}
+
+    @property
+    def latest(self) -> Mapping[str, CameraRates]:
+        """The rates of the last update. Any thread."""
+        with self._lock:
+            return self._latest
 
     def update(self, cameras: Sequence[CameraStatus], now_s: float) -> Mapping[str, CameraRates]:
         """The rates of each camera by name; of a camera with a new run, nothing before the second call.
@@ -85,6 +97,8 @@ class SiteRates:
             self._runs[camera.name] = camera.stats, counts
             if counts[-1].time_s > counts[0].time_s:
                 rates[camera.name] = _rates(counts[0], counts[-1])
+        with self._lock:
+            self._latest = rates
         return rates
 
 

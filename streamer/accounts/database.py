@@ -1,0 +1,119 @@
+"""The database file of accounts: made, opened and checked. Each call opens a connection of its own; any thread.
+
+The file is made for its user only (mode 0600); SQLite gives its journal the same mode. A reader makes
+no files (rollback journal), and waits for some milliseconds at most while another program writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from streamer.accounts.errors import AccountsError
+from streamer.errors import ConfigError
+
+APPLICATION_ID = 0x53545241
+"""Of SQLite's header: `STRA`."""
+VERSION = 1
+BUSY_S = 5.0
+"""How long a change waits for that of another program."""
+MODE = 0o600
+
+_SCHEMA = f"""
+CREATE TABLE users (
+    name TEXT PRIMARY KEY COLLATE NOCASE,
+    role TEXT NOT NULL,
+    password TEXT NOT NULL,
+    created_s REAL NOT NULL
+) STRICT;
+CREATE TABLE sessions (
+    hash BLOB PRIMARY KEY,
+    user TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
+    created_s REAL NOT NULL,
+    used_s REAL NOT NULL
+) STRICT;
+CREATE INDEX sessions_of_user ON sessions (user);
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY,
+    user TEXT NOT NULL COLLATE NOCASE REFERENCES users (name) ON DELETE CASCADE,
+    label TEXT NOT NULL,
+    created_s REAL NOT NULL,
+    expires_s REAL,
+    UNIQUE (user, label)
+) STRICT;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+"""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for reading. A file that does not exist is not made; there are no users then.
+
+    Raises:
+        ConfigError: the file is of another program or of a newer version.
+        AccountsError: it cannot be read.
+    """
+    with _errors(path, "read"), closing(_connected(path if path.exists() else None)) as db:
+        yield db
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction, which is undone if an exception leaves it. The file is made if there is none.
+
+    Raises:
+        ConfigError: the file is of another program or of a newer version.
+        AccountsError: it cannot be written.
+    """
+    with _errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # before SQLite, which has no mode
+        with closing(_connected(path)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                yield db
+
+
+def _connected(path: Path | None) -> sqlite3.Connection:
+    db = sqlite3.connect(path or ":memory:", timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            _make(db)
+        if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise ConfigError(f"{path} is no file of accounts; choose another one (web.accounts)")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise ConfigError(
+                f"{path} has version {version}, and this Streamer knows versions up to {VERSION}; update Streamer"
+            )
+        db.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make(db: sqlite3.Connection) -> None:
+    """Make the tables, unless another program has just made them."""
+    db.execute("BEGIN IMMEDIATE")
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        db.execute("ROLLBACK")
+        return
+    for statement in _SCHEMA.split(";"):  # `executescript` would commit first
+        if statement.strip():
+            db.execute(statement)
+    db.execute("COMMIT")
+
+
+@contextmanager
+def _errors(path: Path, action: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AccountsError(f"cannot {action} the accounts in {path}: {error.strerror or error}") from error
+    except sqlite3.Error as error:
+        raise AccountsError(f"cannot {action} the accounts in {path}: {error}") from error

@@ -1,0 +1,1 @@
+"""The cameras of a site: list, add, change, remove, restart, rules, probe."""

@@ -1,0 +1,94 @@
+"""The JSON values of cameras. Immutable; any thread may read them. Durations and ages in seconds, sizes in pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from streamer.api.operation import Values
+
+
+class Model(BaseModel):
+    """A value that the API answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Frames(Model):
+    """The frames of the current run of a camera."""
+
+    entered: int
+    shown: int
+    detected: int
+    dropped: int
+    corrupt: int
+
+
+class LastEvent(Model):
+    """The newest event of a camera in the store."""
+
+    id: str
+    kind: str
+    label: str
+    start_time: str
+    """ISO 8601 in UTC."""
+
+
+class Camera(Model):
+    """What a camera does now."""
+
+    name: str
+    source: str
+    """Its address or path, without credentials."""
+    state: str
+    """`starting`, `running`, `lost`, `waiting`, `ended` or `stopped`."""
+    state_s: float
+    """How long the state lasts; of a lost source, since its last frame."""
+    reason: str
+    """Why it shows no frames although it should; empty if all is well."""
+    fps: float | None
+    """Frames that were shown per second, in the last seconds."""
+    detected_fps: float | None
+    age_s: float | None
+    """Mean age of the shown frames since their arrival."""
+    last_frame_age_s: float | None
+    width: int | None
+    height: int | None
+    detector: str | None
+    frames: Frames
+    restarts: int
+    last_event: LastEvent | None
+
+
+class Cameras(Model):
+    """All cameras, in the order of the settings."""
+
+    revision: str
+    """Of the settings file; a change sends it back in `If-Match`."""
+    cameras: tuple[Camera, ...]
+
+
+class CameraDetail(Camera):
+    """A camera with its settings."""
+
+    revision: str
+    in_file: bool
+    """False: it was added by a command, and stays until the next reload."""
+    settings: dict[str, Any]
+    """Its section of the settings file, with `***` for passwords, without the defaults of the site."""
+
+
+class NewCamera(Values):
+    """A camera to add."""
+
+    name: str = Field(max_length=64)
+    """Up to 64 letters, digits, - and _."""
+    settings: dict[str, Any]
+    """Its section of the settings file, such as `{"source": {"uri": "rtsp://192.0.2.10/stream1"}}`."""
+
+
+class ChangedCamera(Values):
+    """The new settings of a camera, which replace its section; `***` keeps a password."""
+
+    settings: dict[str, Any]

@@ -1,0 +1,1 @@
+"""What the site does: figures once a second, the system, the log."""

@@ -1,0 +1,61 @@
+/** Live video of a camera by WebRTC (WHEP): one offer, one answer, video only. */
+
+import { BASE, request } from "./api.js";
+
+const GATHERED_WITHIN_MS = 300;
+const BLOCKED = "The browser does not reach the UDP ports of the server. A firewall or a container may block them.";
+
+/** A connection. `close` ends it here and at the server. */
+export class WhepConnection {
+  #peer = new RTCPeerConnection();
+  #aborter = new AbortController();
+  #location = null;
+
+  /**
+   * @param {HTMLVideoElement} video gets the stream
+   * @param {(reason: string) => void} failed called once, in plain words, when there is no connection or no longer one
+   */
+  constructor(camera, video, failed) {
+    const peer = this.#peer;
+    const fail = (reason) => !this.#aborter.signal.aborted && failed(reason);
+    peer.addTransceiver("video", { direction: "recvonly" });
+    peer.ontrack = ({ track, receiver }) => {
+      receiver.jitterBufferTarget = 0; // the newest frame at once
+      video.srcObject = new MediaStream([track]);
+      video.play().catch(() => {}); // a hidden page may not play; it starts when it is shown
+    };
+    peer.onconnectionstatechange = () => peer.connectionState === "failed" && fail(BLOCKED);
+    this.#connect(camera).catch((error) => fail(error.message));
+  }
+
+  async #connect(camera) {
+    const peer = this.#peer, { signal } = this.#aborter;
+    await peer.setLocalDescription();
+    await gathered(peer);
+    const answer = await request("POST", `/cameras/${encodeURIComponent(camera)}/whep`, { text: peer.localDescription.sdp, type: "application/sdp", signal });
+    this.#location = answer.headers.get("Location");
+    if (signal.aborted) return this.#end();
+    await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+  }
+
+  close() {
+    if (this.#aborter.signal.aborted) return;
+    this.#aborter.abort();
+    this.#peer.close();
+    this.#end();
+  }
+
+  #end() {
+    if (this.#location) request("DELETE", this.#location.replace(BASE, ""), { keepalive: true }).catch(() => {}); // gone already
+    this.#location = null;
+  }
+}
+
+/** Resolves when all addresses of this browser are known, or after a short time with those that are. */
+function gathered(peer) {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && resolve());
+    setTimeout(resolve, GATHERED_WITHIN_MS);
+  });
+}

@@ -1,0 +1,1 @@
+"""The settings file of a site, as the page shows and changes it."""
