@@ -312,9 +312,9 @@ class Editor {
 }
 
 /** The counts of the overlay as texts by name: "2 inside", "in 5, out 3". */
-function countTexts({ lines = [], zones = [] }) {
+function countTexts({ lines = {}, zones = {} }) {
   return Object.fromEntries([
-    ...zones.map(({ name, inside }) => [name, `${inside} inside`]),
-    ...lines.map(({ name, entered, left }) => [name, `in ${entered}, out ${left}`]),
+    ...Object.entries(zones).map(([name, inside]) => [name, `${inside} inside`]),
+    ...Object.entries(lines).map(([name, [entered, left]]) => [name, `in ${entered}, out ${left}`]),
   ]);
 }
