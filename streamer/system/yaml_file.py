@@ -37,11 +37,25 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """
     try:
         text = file.read_text(encoding="utf-8")
-        content = yaml.load(text, _Loader)  # a subclass of the safe loader
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not valid YAML: it is no UTF-8 text") from error
+    return parse_yaml(text, file)
+
+
+def parse_yaml(text: str, file: Path | str = "the file") -> dict[str, Any]:
+    """The sections of a text; empty for an empty text.
+
+    Args:
+        text: of a file.
+        file: its name, for errors.
+
+    Raises:
+        ConfigError: it is not valid YAML, has a key twice, or no sections.
+    """
+    try:
+        content = yaml.load(text, _Loader)  # a subclass of the safe loader
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not valid YAML{_where(error, text)}") from error
     if content is None:

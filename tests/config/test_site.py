@@ -113,8 +113,8 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 @pytest.mark.parametrize(
     ("text", "assignment", "problem"),
     [
-        ("", None, "cameras: there is no camera; give at least one, such as front: {source: "),
-        ("cameras: {}", None, "cameras: there is no camera"),
+        ("web: {address: null}", None, "cameras: there is no camera, and no page to add one; give at least one, such as "),
+        ("cameras: {}", "web.address=null", "cameras: there is no camera, and no page to add one"),
         (
             "cameras: [front]",
             None,
@@ -161,6 +161,11 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 def test_a_mistake_gives_one_line(tmp_path: Path, text: str, assignment: str | None, problem: str) -> None:
     (found,) = problems_of(tmp_path, text, *([] if assignment is None else [assignment]))
     assert problem in found
+
+
+@pytest.mark.parametrize("text", ["", "cameras: {}", "cameras:\n"])
+def test_a_site_with_a_page_may_have_no_cameras(tmp_path: Path, text: str) -> None:
+    assert site_of(tmp_path, text).cameras == {}
 
 
 def test_a_wrong_name_of_a_camera_hides_no_other_mistake(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamer.api.operation import Values
+from streamer.config.analytics import LineSettings, ShapeSettings, ZoneSettings
 
 
 class Model(BaseModel):
@@ -92,3 +93,27 @@ class ChangedCamera(Values):
     """The new settings of a camera, which replace its section; `***` keeps a password."""
 
     settings: dict[str, Any]
+
+
+class Rules(Values):
+    """The lines and zones of a camera, which replace those before; points are relative to the frame, 0..1."""
+
+    lines: tuple[LineSettings, ...]
+    zones: tuple[ZoneSettings, ...]
+
+    def to_file(self) -> dict[str, list[dict[str, Any]]]:
+        """What the settings file gets: the values that are given, with points of four decimals."""
+        return {"lines": list(map(_rounded, self.lines)), "zones": list(map(_rounded, self.zones))}
+
+
+class RulesOfCamera(Model):
+    """The lines and zones of a camera, as they are in use."""
+
+    revision: str
+    lines: tuple[LineSettings, ...]
+    zones: tuple[ZoneSettings, ...]
+
+
+def _rounded(rule: ShapeSettings) -> dict[str, Any]:
+    values = rule.model_dump(mode="json", exclude_unset=True)
+    return {**values, "points": [[round(x, 4), round(y, 4)] for x, y in rule.points]}

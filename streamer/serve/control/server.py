@@ -20,6 +20,7 @@ from aiohttp import web
 from streamer.errors import ConfigError, StreamerError
 from streamer.serve.control.paths import listen
 from streamer.serve.health import health_of
+from streamer.serve.settings_file.passwords import remember
 from streamer.serve.status import CameraStatus
 from streamer.system.paths import encodable
 from streamer.system.secrets import SECRETS
@@ -122,7 +123,7 @@ class ControlSocket:
             raise ConfigError(f"cameras.{name}: the settings are not valid JSON: {error}") from error
         if not isinstance(settings, dict):
             raise ConfigError(f'cameras.{name}: the settings must be an object, such as {{"source": {{...}}}}')
-        _remember_passwords(settings)
+        remember(settings)
         await asyncio.to_thread(self._site.add, name, settings)
         return {}
 
@@ -151,15 +152,6 @@ def to_dict(camera: CameraStatus) -> dict[str, Any]:
         "frames_dropped": ledger.count(FrameState.DROPPED) + ledger.count(FrameState.CORRUPT),
         "last_event": camera.shown_event,
     }
-
-
-def _remember_passwords(value: object) -> None:
-    """From now on no message has a password of the addresses in these settings."""
-    if isinstance(value, str):
-        SECRETS.split(value)
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            _remember_passwords(one)
 
 
 def _name(request: web.Request) -> str:

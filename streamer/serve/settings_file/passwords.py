@@ -38,6 +38,12 @@ def shown(settings: object, key: str = "") -> Any:
     return HIDDEN if _SECRET_KEY.fullmatch(key) else SECRETS.hide(settings)
 
 
+def remember(settings: object) -> None:
+    """From now on no message has a password of the addresses in these settings."""
+    for _, text in _texts(settings, ()):
+        SECRETS.split(text)
+
+
 def restored(settings: object, before: object, above: str) -> Any:
     """New settings in which each `***` is replaced by the password that it stands for.
 

@@ -1,10 +1,14 @@
-"""The settings file of a site: what is in it, and one change of it at a time. Any thread."""
+"""The settings file of a site: what is in it, and one change of it at a time. Any thread.
+
+A change is checked as a whole, with the code of a reload, before the file is replaced in one step. Then it is applied;
+if that fails, the file is as it was before.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,20 @@ from streamer.config.layers import long_form, of_source
 from streamer.config.loading import load_site
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError
+from streamer.serve.checks.file import check_site
+from streamer.serve.settings_file.replacing import Replacement
+from streamer.serve.settings_file.yaml_text import YamlText
 from streamer.system.yaml_file import read_yaml
 
 _DIGITS = 16
+_NEW = """\
+# The cameras of 'streamer serve'. The page changes this file, and keeps comments and order.
+# After a change by hand: streamer reload. To check it: streamer check. All settings: docs/serve.md
+"""
+
+
+class FileChanged(ConfigError):
+    """Somebody else has changed the file since its revision was read."""
 
 
 class SettingsFile:
@@ -40,8 +55,7 @@ class SettingsFile:
         """
         if self._events is None or self.path.exists():
             return load_site(self.path, self._assignments)
-        options = {"store.folder": str(self._events)}
-        return load_site(None, [*(f"{key}={value}" for key, value in options.items()), *self._assignments])
+        return load_site(None, [f"store.folder={self._events}", *self._assignments])
 
     @property
     def revision(self) -> str:
@@ -59,11 +73,59 @@ class SettingsFile:
             ConfigError: the file cannot be read.
         """
         cameras = read_yaml(self.path).get("cameras") if self.path.exists() else None
-        for key, value in (cameras or {}).items() if isinstance(cameras, dict) else ():
+        for key, value in cameras.items() if isinstance(cameras, dict) else ():
             if str(key) == name and not isinstance(key, bool):
                 settings = long_form(of_source(value))
                 return dict(settings) if isinstance(settings, dict) else {}
         return None
+
+    def change(
+        self, edit: Callable[[YamlText], None], apply: Callable[[], object], revision: str | None = None
+    ) -> None:
+        """Change the file and apply it. A second change waits for the first one.
+
+        Args:
+            edit: changes the values.
+            apply: reads the file again, and changes the site.
+            revision: that the file must have; None for any.
+
+        Raises:
+            FileChanged: it has another revision; nothing is changed.
+            ConfigError, ModelError: the file cannot be written, the settings are invalid, or they cannot be applied;
+                nothing is changed.
+        """
+        with self._lock:
+            before = self._read()
+            if revision is not None and revision != revision_of(before):
+                raise FileChanged(f"somebody else has changed {self.path}; read it again, then make the change")
+            text = YamlText(self._text(before), str(self.path))
+            edit(text)
+            content = text.text().encode()
+            if content == before:
+                return
+            new = Replacement(self.path, content)
+            try:
+                check_site(load_site(new.path, self._assignments))
+                new.use()
+            except BaseException:
+                new.discard()
+                raise
+            try:
+                apply()
+            except BaseException:
+                new.take_back()
+                raise
+            new.discard()
+
+    def _text(self, content: bytes) -> str:
+        if self._events is not None and not self.path.exists():
+            new = YamlText(_NEW)
+            new.set(("store", "folder"), str(self._events))
+            return new.text()
+        try:
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{self.path} is not valid YAML: it is no UTF-8 text") from error
 
     def _read(self) -> bytes:
         try:
