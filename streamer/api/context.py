@@ -9,6 +9,7 @@ from pathlib import Path
 from streamer.accounts.guard import Guard
 from streamer.api.operation import Problem
 from streamer.broadcast.broadcasts import Broadcasts
+from streamer.browser_camera.sessions import BrowserCameras
 from streamer.config.web import WebSettings
 from streamer.observe.log_tail import LogTail
 from streamer.serve.settings_file.settings_file import SettingsFile
@@ -29,6 +30,7 @@ class ApiContext:
         settings_file: of the site; it may not exist yet.
         guard: knows the user of a request, and refuses requests.
         log: the last messages of the program.
+        browser_cameras: webcams of browsers, which use its detectors.
     """
 
     site: Site
@@ -36,6 +38,7 @@ class ApiContext:
     settings: WebSettings
     settings_file: SettingsFile
     guard: Guard
+    browser_cameras: BrowserCameras
     log: LogTail = field(default_factory=LogTail)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from streamer.api import openapi, session
+from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.context import ApiContext
 from streamer.api.live.operations import operations as live
@@ -22,7 +22,7 @@ PARTS: Sequence[Part] = (
     status,
     system,
     log,
-    live.operations,
+    browser_cameras.operations,
 )
 """Each folder of `streamer.api` adds its line here."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -56,7 +56,12 @@ class SitePool:
         self.settings = settings
         self._loaded: Future[_Loaded] = Future()
 
-    def load(self, cameras: Mapping[str, CameraSettings], say: Callable[[str], None]) -> None:
+    def load(
+        self,
+        cameras: Mapping[str, CameraSettings],
+        say: Callable[[str], None],
+        guests: Mapping[str, CameraSettings] | None = None,
+    ) -> None:
         """Load the detector, unless it is loaded and reports all that these cameras keep.
 
         A detector in use is replaced by one that reports lower scores; the cameras go on.
@@ -64,11 +69,14 @@ class SitePool:
         Args:
             cameras: that share it.
             say: gets one line about each step that takes time.
+            guests: share it, too; what the cameras need of its time comes first.
 
         Raises:
             ConfigError, ModelError: as `selection.build_detector`, also for a class that a camera names.
+            Interrupted: it was closed meanwhile.
         """
-        shared_by = {name: camera.settings(self.settings).detector for name, camera in cameras.items()}
+        sharing = {**cameras, **(guests or {})}
+        shared_by = {name: camera.settings(self.settings).detector for name, camera in sharing.items()}
         if self._loaded.done() and self._reports_enough(shared_by):
             self._check_max_age(cameras, self._loaded.result().pool)
             return
@@ -80,8 +88,14 @@ class SitePool:
             else:
                 pool = DetectorPool(detectors, POLICIES[self.settings.policy](), detect_s=duration_s(detectors[0]))
                 self._check_max_age(cameras, pool)
-                self._loaded.set_result(_Loaded(built, pool))
+                self._set(_Loaded(built, pool))
             stack.pop_all()
+
+    def _set(self, loaded: _Loaded) -> None:
+        try:
+            self._loaded.set_result(loaded)
+        except InvalidStateError as error:
+            raise Interrupted from error
 
     def _check_max_age(self, cameras: Mapping[str, CameraSettings], pool: DetectorPool) -> None:
         given = {name: camera.detector.max_age_s or self.settings.max_age_s for name, camera in cameras.items()}
@@ -128,6 +142,11 @@ class SitePool:
         built = loaded.built
         keep = ClassFilter(shared.labels, camera.settings(self.settings).detector, built.default_min_score)
         return replace(built, detectors=[shared], keep=keep)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the detector is there; False also once it is closed."""
+        return self._loaded.done() and not self._loaded.cancelled()
 
     @property
     def workers(self) -> int:

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
+from streamer.config.camera import CameraSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.events.service import EventService, event_service
+from streamer.inference.pool import DEFAULT_MAX_AGE_S
 from streamer.notify.target_worker import TargetStatus
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera
@@ -22,6 +24,7 @@ from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.rates import SiteRates
 from streamer.serve.reporter import NoViewers, SiteReporter, SiteViewers
+from streamer.serve.site_pools import Guest, SitePools
 from streamer.serve.status import CameraState, CameraStatus, running_text
 from streamer.system.service_notify import ServiceNotify
 
@@ -59,8 +62,8 @@ class Site:
         self._service = service or ServiceNotify({})
         self._overwrite = overwrite
         self._viewers = viewers or NoViewers()
-        self._changing = threading.Lock()  # held during a change; guards the pools
-        self._pools: dict[str, SitePool] = {}
+        self._changing = threading.Lock()  # held during a change
+        self._pools = SitePools(reporter.say)
         self._events: EventService | None = None
         self._stack = ExitStack()  # leaves the store after the cameras
         self._changed = threading.Condition()  # guards all below
@@ -157,6 +160,25 @@ class Site:
             self._leave([name])
             self._begin([name])
 
+    def guest(self, name: str, settings: CameraSettings, stop: Callable[[], None]) -> Guest:
+        """A stream beside the cameras, which may share one of their detectors.
+
+        Args:
+            name: unique among the guests; no name of a camera.
+            settings: of the stream, as of a camera.
+            stop: called when the site ends, or has another detector. Must not wait.
+        """
+        bound_s = settings.detector.max_age_s or self.settings.detector_of(settings).max_age_s or DEFAULT_MAX_AGE_S
+        return Guest(name, settings, bound_s, self._admit, stop, self._pools.left)
+
+    def _admit(self, guest: Guest, say: Callable[[str], None]) -> SitePool:
+        with self._changing:
+            with self._changed:
+                settings = self._settings
+                if self._stopping:
+                    raise Interrupted
+            return self._pools.admit(guest, settings, say)
+
     def _all(self) -> list[Camera]:
         with self._changed:
             return [self._cameras[name] for name in self._settings.cameras if name in self._cameras]
@@ -186,58 +208,37 @@ class Site:
                 self._events = service
             for line in (service.destination, *names_without_events(settings)):
                 self._reporter.say(line)
-        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
+        self._pools.begin(settings)
         self._begin(settings.cameras)
-        for name, pool in self._pools.items():
-            pool.load(settings.cameras_of(name), self._reporter.say)
+        self._pools.load(settings)
 
     def _apply(self, settings: SiteSettings) -> Changes:
         check_site(settings)
         if fixed := [name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)]:
             self._reporter.say(f"{' and '.join(fixed)}: read at the start only; restart the site to change them")
         changes = compare(self._settings, settings)
-        pools = self._loaded_pools(settings)
-        self._leave([*changes.removed, *changes.changed])
-        before, self._pools = self._pools, pools
-        with self._changed:
-            self._settings = settings
+        with self._pools.changed(settings):
+            self._leave([*changes.removed, *changes.changed])
+            with self._changed:
+                self._settings = settings
+                for name in changes.removed:
+                    self._cameras.pop(name, None)
+            self._begin([*changes.added, *changes.changed])
             for name in changes.removed:
-                self._cameras.pop(name, None)
-        self._begin([*changes.added, *changes.changed])
-        for name in changes.removed:
-            self._viewers.remove(name)
-        for name, pool in before.items():
-            if pool is not pools.get(name):
-                pool.close()
+                self._viewers.remove(name)
         return changes
-
-    def _loaded_pools(self, settings: SiteSettings) -> dict[str, SitePool]:
-        """The detectors of new settings: those that stay, and others that are loaded now."""
-        pools: dict[str, SitePool] = {}
-        try:
-            for name, detector in settings.detectors_in_use().items():
-                pool = self._pools.get(name)
-                pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
-                pools[name].load(settings.cameras_of(name), self._reporter.say)
-        except BaseException:
-            for name, pool in pools.items():
-                if pool is not self._pools.get(name):
-                    pool.close()
-            raise
-        return pools
 
     def _begin(self, names: Iterable[str]) -> None:
         if self._events is not None:
             self._events.notifier.keep_only(self._settings.cameras)
         for name in names:
             settings = self._settings.cameras[name]
-            pool = self._pools[settings.detector.name]
             with self._changed:
                 before = self._cameras.get(name)
             camera = Camera(
                 name,
                 settings,
-                pool,
+                self._pools.of(settings),
                 self._reporter,
                 self._wake,
                 overwrite=self._overwrite,
@@ -291,10 +292,8 @@ class Site:
     def _end(self) -> None:
         self.stop()  # no change begins a camera from now on
         self._service.stopping()
-        for pool in self._pools.values():
-            pool.cancel()
+        self._pools.cancel()
         self._stop_all(self._all())
-        for pool in self._pools.values():
-            pool.close()
+        self._pools.close()
         self._stack.close()
         self._reporter.refresh(self.cameras())

@@ -109,11 +109,13 @@ def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStac
 def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: Terminal, stack: ExitStack) -> None:
     from streamer.accounts.site_access import guard_of, tls_of
     from streamer.api.context import ApiContext
+    from streamer.browser_camera.sessions import BrowserCameras
     from streamer.page.site_page import SitePage
 
     stack.callback(page.broadcasts.close)
     guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
-    context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, page.log)
+    webcams = BrowserCameras(site, settings.web.browser_camera)
+    context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, webcams, page.log)
     shown = SitePage(context, tls)
     try:
         stack.enter_context(shown)

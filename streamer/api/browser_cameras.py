@@ -1,0 +1,150 @@
+"""The operations of webcams of browsers. Web server's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from pydantic import BaseModel, Field
+
+from streamer.accounts.roles import Access, Role
+from streamer.api.context import ApiContext
+from streamer.api.operation import Call, Operation, Problem, Values
+from streamer.browser_camera.session import BrowserSession, Returns
+from streamer.browser_camera.sessions import MOST_OFFER, BrowserCameras, InvalidOffer, TooMany
+from streamer.values.states import FrameState
+
+
+class Offer(Values):
+    """What a browser sends to open a session."""
+
+    sdp: str = Field(max_length=MOST_OFFER)
+    """An SDP offer with one video track that the browser sends, and a data channel `messages`."""
+    returns: Returns = Returns.BOXES
+    """What comes back: `boxes` of each frame over the data channel, or the annotated `video`."""
+
+
+class Answer(BaseModel):
+    """An open session."""
+
+    id: str
+    sdp: str
+    """The SDP answer."""
+    max_width: int
+    """The longer side of a frame may have so many pixels."""
+    max_s: float
+    """The session ends after this time."""
+
+
+class BrowserCamera(BaseModel):
+    """A session."""
+
+    id: str
+    user: str
+    returns: Returns
+    opened: datetime
+    ends: datetime
+    width: int | None
+    height: int | None
+    fps: float
+    """Frames shown per second, over the whole session."""
+    age_s: float | None
+    """Age of the shown frames since their arrival, median."""
+    entered: int
+    shown: int
+    detected: int
+    dropped: int
+
+
+class BrowserCameraList(BaseModel):
+    """The sessions that a user may see: admins all, viewers their own."""
+
+    browser_cameras: list[BrowserCamera]
+
+
+def operations(context: ApiContext) -> Sequence[Operation]:
+    """See `streamer.api.operations`."""
+    part = _Part(context.browser_cameras)
+    return (
+        Operation(
+            "POST",
+            "/browser-cameras",
+            "Send the webcam of a browser by WebRTC and get boxes or video back.",
+            Access.VIEWER,
+            part.open,
+            body=Offer,
+            answer=Answer,
+            status=HTTPStatus.CREATED,
+        ),
+        Operation(
+            "GET",
+            "/browser-cameras",
+            "The webcams of browsers that are sent now: admins see all, viewers their own.",
+            Access.VIEWER,
+            part.list,
+            answer=BrowserCameraList,
+        ),
+        Operation(
+            "DELETE",
+            "/browser-cameras/{id}",
+            "End a session: viewers their own, admins any.",
+            Access.VIEWER,
+            part.end,
+            status=HTTPStatus.NO_CONTENT,
+        ),
+    )
+
+
+class _Part:
+    def __init__(self, cameras: BrowserCameras) -> None:
+        self._cameras = cameras
+
+    async def open(self, call: Call) -> Answer:
+        settings = self._cameras.settings
+        try:
+            session, sdp = await self._cameras.open(call.body.sdp, call.body.returns, _name(call))
+        except TooMany as error:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        except InvalidOffer as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+        return Answer(id=session.facts.id, sdp=sdp, max_width=settings.max_width, max_s=settings.max_s)
+
+    async def list(self, call: Call) -> BrowserCameraList:
+        found = [_shown(session) for session in self._cameras.sessions if _may_see(call, session)]
+        return BrowserCameraList(browser_cameras=found)
+
+    async def end(self, call: Call) -> None:
+        session = self._cameras.get(call.path["id"])
+        if session is None or not _may_see(call, session):
+            raise Problem(HTTPStatus.NOT_FOUND, "there is no such session; it may have ended")
+        session.end("")
+
+
+def _name(call: Call) -> str:
+    return "" if call.user is None else call.user.name
+
+
+def _may_see(call: Call, session: BrowserSession) -> bool:
+    if call.user is None:
+        return False
+    return call.user.role is Role.ADMIN or call.user.name == session.facts.user
+
+
+def _shown(session: BrowserSession) -> BrowserCamera:
+    facts, stats, size = session.facts, session.run.stats, session.run.frame_size
+    return BrowserCamera(
+        id=facts.id,
+        user=facts.user,
+        returns=facts.returns,
+        opened=facts.opened,
+        ends=facts.opened + timedelta(seconds=facts.max_s),
+        width=None if size is None else size[0],
+        height=None if size is None else size[1],
+        fps=0,
+        age_s=None,
+        entered=stats.ledger.entered,
+        shown=stats.shown,
+        detected=stats.ledger.count(FrameState.DETECTED),
+        dropped=stats.ledger.count(FrameState.DROPPED),
+    )
