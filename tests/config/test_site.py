@@ -113,7 +113,7 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 @pytest.mark.parametrize(
     ("text", "assignment", "problem"),
     [
-        ("web: {address: null}", None, "cameras: there is no camera, and no page to add one; give at least one, such as "),
+        ("web: {address: null}", None, "cameras: there is no camera, and no page to add one; give at least one, such "),
         ("cameras: {}", "web.address=null", "cameras: there is no camera, and no page to add one"),
         (
             "cameras: [front]",

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from streamer.api.operation import Values
+from streamer.api.operation import Answer, Values
 from streamer.config.analytics import LineSettings, ShapeSettings, ZoneSettings
 
 
-class Model(BaseModel):
-    """A value that the API answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Frames(Model):
+class Frames(Answer):
     """The frames of the current run of a camera."""
 
     entered: int
@@ -26,7 +20,7 @@ class Frames(Model):
     corrupt: int
 
 
-class LastEvent(Model):
+class LastEvent(Answer):
     """The newest event of a camera in the store."""
 
     id: str
@@ -36,7 +30,7 @@ class LastEvent(Model):
     """ISO 8601 in UTC."""
 
 
-class Camera(Model):
+class Camera(Answer):
     """What a camera does now."""
 
     name: str
@@ -62,7 +56,7 @@ class Camera(Model):
     last_event: LastEvent | None
 
 
-class Cameras(Model):
+class Cameras(Answer):
     """All cameras, in the order of the settings."""
 
     revision: str
@@ -106,7 +100,7 @@ class Rules(Values):
         return {"lines": list(map(_rounded, self.lines)), "zones": list(map(_rounded, self.zones))}
 
 
-class RulesOfCamera(Model):
+class RulesOfCamera(Answer):
     """The lines and zones of a camera, as they are in use."""
 
     revision: str

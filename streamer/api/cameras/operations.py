@@ -31,25 +31,34 @@ def operations(context: ApiContext) -> Sequence[Operation]:
     return (
         Operation("GET", "/cameras", "All cameras", viewer, own.list, answer=Cameras),
         Operation(
-            "POST", "/cameras", "Add a camera", admin, own.add, body=NewCamera, answer=detail, status=created,
-            refusals=REFUSALS,
+            "POST",
+            "/cameras",
+            "Add a camera",
+            admin,
+            own.add,
+            body=NewCamera,
+            answer=detail,
+            status=created,
+            others=REFUSALS,
         ),
-        Operation("GET", _NAMED, "One camera", viewer, own.get, answer=detail, refusals=_UNKNOWN),
+        Operation("GET", _NAMED, "One camera", viewer, own.get, answer=detail, others=_UNKNOWN),
+        Operation("PUT", _NAMED, "Change a camera", admin, own.replace, body=ChangedCamera, answer=detail, others=_ALL),
+        Operation("DELETE", _NAMED, "Remove a camera", admin, own.remove, status=none, others=_ALL),
+        Operation("POST", f"{_NAMED}/restart", "Restart a camera", admin, own.restart, status=none, others=_UNKNOWN),
         Operation(
-            "PUT", _NAMED, "Change a camera", admin, own.replace, body=ChangedCamera, answer=detail, refusals=_ALL
-        ),
-        Operation("DELETE", _NAMED, "Remove a camera", admin, own.remove, status=none, refusals=_ALL),
-        Operation(
-            "POST", f"{_NAMED}/restart", "Restart a camera", admin, own.restart, status=none, refusals=_UNKNOWN
+            "GET", f"{_NAMED}/rules", "Lines and zones", viewer, own.rules, answer=RulesOfCamera, others=_UNKNOWN
         ),
         Operation(
-            "GET", f"{_NAMED}/rules", "Lines and zones", viewer, own.rules, answer=RulesOfCamera, refusals=_UNKNOWN
+            "PUT",
+            f"{_NAMED}/rules",
+            "Change lines and zones",
+            admin,
+            own.set_rules,
+            body=Rules,
+            answer=RulesOfCamera,
+            others=_ALL,
         ),
-        Operation(
-            "PUT", f"{_NAMED}/rules", "Change lines and zones", admin, own.set_rules, body=Rules,
-            answer=RulesOfCamera, refusals=_ALL,
-        ),
-    )  # fmt: skip
+    )
 
 
 class _Cameras:

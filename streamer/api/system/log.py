@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pydantic import Field
 
 from streamer.accounts.roles import Access
-from streamer.api.cameras.models import Model
 from streamer.api.context import ApiContext
-from streamer.api.operation import Call, Operation, Values
+from streamer.api.operation import Answer, Call, Operation, Values
 from streamer.observe.log_tail import MOST_LINES
 
 
@@ -20,7 +19,7 @@ class LogQuery(Values):
     lines: int = Field(default=200, ge=1, le=MOST_LINES)
 
 
-class Line(Model):
+class Line(Answer):
     """One message."""
 
     time: str
@@ -32,7 +31,7 @@ class Line(Model):
     text: str
 
 
-class Log(Model):
+class Log(Answer):
     """The last messages, the newest at the end."""
 
     lines: tuple[Line, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamer.api.cameras.models import Model
+from streamer.api.operation import Answer
 
 
-class DetectorFigures(Model):
+class DetectorFigures(Answer):
     """What a detector did in the last seconds."""
 
     name: str
@@ -18,7 +18,7 @@ class DetectorFigures(Model):
     """Share of the time of its workers, 0..1."""
 
 
-class Ledger(Model):
+class Ledger(Answer):
     """What became of the frames of the current run of a camera. The states and those in flight add up to `entered`."""
 
     entered: int
@@ -33,7 +33,7 @@ class Ledger(Model):
     """Frames that are lost, dropped or corrupt, by cause, the most frequent first."""
 
 
-class Latency(Model):
+class Latency(Answer):
     """How long frames spent in a stage, or how old they were at a place, in the current run."""
 
     stage: str
@@ -44,7 +44,7 @@ class Latency(Model):
     """95% of the frames took no longer; exact to 2.5%."""
 
 
-class CameraFigures(Model):
+class CameraFigures(Answer):
     """The figures of a camera."""
 
     name: str
@@ -52,7 +52,7 @@ class CameraFigures(Model):
     latency: tuple[Latency, ...]
 
 
-class StoreFigures(Model):
+class StoreFigures(Answer):
     """The store of events."""
 
     folder: str
@@ -63,7 +63,7 @@ class StoreFigures(Model):
     """Of the disk; null if the folder is gone."""
 
 
-class TargetFigures(Model):
+class TargetFigures(Answer):
     """A target of alerts."""
 
     name: str
@@ -76,7 +76,7 @@ class TargetFigures(Model):
     """Why it fails; empty if it works."""
 
 
-class System(Model):
+class System(Answer):
     """The program."""
 
     version: str

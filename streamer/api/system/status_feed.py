@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from streamer.accounts.roles import Access
 from streamer.api.cameras.camera_list import CameraList
-from streamer.api.cameras.models import Camera, Model
+from streamer.api.cameras.models import Camera
 from streamer.api.context import ApiContext
-from streamer.api.operation import Call, Operation
+from streamer.api.operation import WEBSOCKET, Answer, Call, Operation
 from streamer.api.system.models import DetectorFigures
 from streamer.api.system.system import detectors_of
 
@@ -30,7 +30,7 @@ _MOST_BYTES = 1024
 """Of a message from a browser, which has nothing to say."""
 
 
-class Status(Model):
+class Status(Answer):
     """What the site does now."""
 
     revision: str
@@ -55,7 +55,7 @@ def operations(context: ApiContext) -> Sequence[Operation]:
 
     feed = StatusFeed(status)
     summary = "The status once a second, as JSON texts"
-    return (Operation("GET", "/status", summary, Access.VIEWER, feed.serve, media="websocket"),)
+    return (Operation("GET", "/status", summary, Access.VIEWER, feed.serve, media=WEBSOCKET, messages=(Status,)),)
 
 
 class StatusFeed:
