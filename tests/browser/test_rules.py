@@ -74,8 +74,7 @@ def points_of(page: Page) -> list[str]:
 
 def saved_rules(page: Page, *, camera: str = "door") -> dict[str, Any]:
     """The rules as the API gives them now."""
-    answer = page.request.get(f"/api/v1/cameras/{camera}/rules")
-    rules: dict[str, Any] = answer.json()
+    rules: dict[str, Any] = page.request.get(f"{page.url.partition('#')[0]}api/v1/cameras/{camera}/rules").json()
     return rules
 
 
@@ -194,20 +193,16 @@ def test_what_is_wrong_is_said_and_not_saved(editor_of: Callable[..., Locator], 
     page.get_by_label("Name").fill("gate")
     save_button.click()
     expect(page.get_by_role("status").get_by_text("Two are called gate")).to_be_visible()
-    page.get_by_label("Name").fill("box")
-    page.get_by_label("Classes").fill("Unicorn")
-    save_button.click()
-    expect(page.get_by_role("status").get_by_text("Unicorn")).to_be_visible()
     assert saved_rules(page)["zones"][0]["points"] == BOX
 
 
 def test_the_api_refuses_a_zone_of_two_points(make_site: Callable[..., Site], page: Page) -> None:
     site = make_site()
     page.goto(site.url)
-    answer = page.request.get("/api/v1/cameras/door/rules")
-    headers = {"If-Match": answer.headers["etag"], "Origin": site.url.rstrip("/")}
+    address = f"{site.url}api/v1/cameras/door/rules"
+    headers = {"If-Match": page.request.get(address).headers["etag"]}
     body = {"lines": [], "zones": [{"name": "flat", "points": [[0.1, 0.1], [0.2, 0.2]]}]}
-    refused = page.request.put("/api/v1/cameras/door/rules", data=body, headers=headers)
+    refused = page.request.put(address, data=body, headers=headers)
     assert refused.status == 422
     assert "at least three points, not 2" in refused.text()
 

@@ -96,8 +96,10 @@ function nameTheme() {
   setText(document.getElementById("theme"), dark ? "Light theme" : "Dark theme");
 }
 
-window.addEventListener("hashchange", async () => {
+window.addEventListener("hashchange", async ({ oldURL, newURL }) => {
   if (document.body.classList.contains("login")) return;
+  // A view with unsaved changes prevents `leaving`, asks, and goes on to `detail` itself.
+  if (!root.dispatchEvent(new CustomEvent("leaving", { cancelable: true, detail: newURL }))) return history.pushState(null, "", oldURL);
   await show();
   root.focus({ preventScroll: true });
 });

@@ -1,8 +1,9 @@
 // The cameras of the site: a table that follows their state; add, edit, restart and remove them.
 
 import { getWithRevision, request } from "../api.js";
-import { confirmed, duration, emptyState, errorNotice, h, setText, stylesheet, toast, toastError } from "../dom.js";
+import { confirmed, emptyState, errorNotice, h, setText, stylesheet, toast, toastError } from "../dom.js";
 import { isAdmin, onStatus } from "../state.js";
+import { stateText } from "./camera-text.js";
 import { openForm } from "./cameras-form.js";
 
 await stylesheet("/assets/views/cameras.css");
@@ -59,10 +60,12 @@ function rowOf(name) {
         button("Remove", () => remove(name)),
       ])));
 
-  function show({ state, state_s, reason, source, width, height, fps }) {
-    cells.state.className = `state ${state}`;
-    setText(cells.state, `${state} for ${duration(state_s)}`);
-    setText(cells.reason, reason.replace(`${state}: `, ""));
+  function show(camera) {
+    const { source, width, height, fps } = camera;
+    const { text, fault } = stateText(camera);
+    cells.state.className = `state ${camera.state}`;
+    setText(cells.state, text);
+    setText(cells.reason, fault);
     setText(cells.source, source);
     setText(cells.picture, width ? [`${width}×${height}`, fps && `${fps.toFixed(fps < 10 ? 1 : 0)} fps`].filter(Boolean).join(", ") : "none yet");
   }

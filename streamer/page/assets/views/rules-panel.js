@@ -1,6 +1,6 @@
 // Beside the picture: the list of zones and lines, and the settings of the selected one.
 
-import { field, h } from "../dom.js";
+import { field, h, setText } from "../dom.js";
 import { inwards } from "./rules-geometry.js";
 import { problemOfShape } from "./rules-state.js";
 
@@ -36,49 +36,97 @@ const MORE = {
 const ANCHORS = { bottom: "feet (lower edge)", centre: "centre", top: "top" };
 
 /** The zones and lines as a list of buttons. */
-export function listOf(editor) {
-  const { shapes, selected, live } = editor;
-  if (!shapes.length) return h("p.muted", null, "No zones or lines yet. A zone reports who enters, stays and leaves; a line counts who crosses it.");
-  const rows = shapes.map((shape, index) =>
-    h("li", null, h(`button.shape-row.${shape.kind}`, { type: "button", "data-row": index, "aria-pressed": String(index === selected), onclick: () => editor.select(index) },
-      h("span.swatch", { "aria-hidden": "true" }),
-      h("span.what", null, shape.name, h("span.muted", null, shape.kind)),
-      h("span.count", null, problemOfShape(shape, shapes) ? "needs a change" : (live[shape.name] ?? "")))));
-  return h("ul.shape-list", { "aria-label": "Zones and lines" }, rows);
+export class ShapeList {
+  #rows = [];
+
+  constructor(editor) {
+    this.editor = editor;
+    this.list = h("ul.shape-list", { "aria-label": "Zones and lines" });
+    this.none = h("p.muted", null, "No zones or lines yet. A zone reports who enters, stays and leaves; a line counts who crosses it.");
+    this.element = h("div", null, this.none, this.list);
+  }
+
+  show({ shapes, selected, live }) {
+    while (this.#rows.length < shapes.length) this.add(this.#rows.length);
+    for (const { item } of this.#rows.splice(shapes.length)) item.remove();
+    this.none.hidden = shapes.length > 0;
+    for (const [index, { button, name, kind, count }] of this.#rows.entries()) {
+      const shape = shapes[index];
+      button.className = `shape-row ${shape.kind}`;
+      button.setAttribute("aria-pressed", String(index === selected));
+      setText(name, shape.name);
+      setText(kind, shape.kind);
+      setText(count, problemOfShape(shape, shapes) ? "needs a change" : (live[shape.name] ?? ""));
+    }
+  }
+
+  add(index) {
+    const [name, kind, count] = [h("span"), h("span.muted"), h("span.count")];
+    const button = h("button", { type: "button", onclick: () => this.editor.select(index) }, h("span.swatch", { "aria-hidden": "true" }), h("span.what", null, name, " ", kind), " ", count);
+    const item = h("li", null, button);
+    this.#rows.push({ item, button, name, kind, count });
+    this.list.append(item);
+  }
+
+  focus(index) {
+    this.#rows[index]?.button.focus();
+  }
 }
 
-/** The form of the selected shape; nothing if there is none. */
-export function formOf(editor, size) {
-  const shape = editor.shapes[editor.selected];
-  if (!shape) return "";
-  const { kind, points } = shape;
-  const control = ([name, label, attributes, hint]) => {
-    if (Array.isArray(name)) return h("div.pair", null, [name, label].map(control));
-    const onchange = ({ target }) => editor.change(changed(shape, name, target));
-    return field(label, h("input", { ...attributes, name, value: shown(shape[name]), onchange }), hint);
-  };
-  const wrong = problemOfShape(shape, editor.shapes);
-  return h("form.shape-form", { "aria-label": `Settings of ${shape.name}`, onsubmit: (event) => event.preventDefault() },
-    wrong && h("p.notice.bad", null, wrong),
-    FIELDS[kind].map(control),
-    kind === "line" && h("p.direction", null, `Who crosses ${inwards(points, size)} counts as in.`,
-      h("button", { type: "button", onclick: () => editor.change({ ...shape, points: points.toReversed() }) }, "Flip direction")),
-    h("details", { open: editor.showsMore, ontoggle: ({ target }) => { editor.showsMore = target.open; } }, h("summary", null, "More settings"),
-      field("What counts is an object's", h("select", { name: "anchor", onchange: ({ target }) => editor.change({ ...shape, anchor: target.value }) },
-        Object.entries(ANCHORS).map(([value, text]) => h("option", { value, selected: value === (shape.anchor ?? "bottom") }, text)))),
-      MORE[kind].map(control),
-      shape.schedule && h("p.muted", null, "It has a schedule, which is kept. Change it in the settings file.")),
-    h("div.actions", null,
-      h("button", { type: "button", onclick: () => editor.focusPoint(0) }, "Move points by keyboard"),
-      h("button.quiet.delete", { type: "button", onclick: () => editor.change(null) }, `Delete ${kind}`)));
+/** The settings of the selected shape. */
+export class ShapeForm {
+  #inputs = {};
+
+  constructor(editor, kind) {
+    this.editor = editor;
+    this.kind = kind;
+    this.wrong = h("p.notice.bad");
+    this.direction = h("span");
+    this.schedule = h("p.muted", null, "It has a schedule, which is kept. Change it in the settings file.");
+    this.anchor = h("select", { onchange: ({ target }) => this.change({ anchor: target.value }) }, Object.entries(ANCHORS).map(([value, text]) => h("option", { value }, text)));
+    this.element = h("form.shape-form", { "aria-label": `Settings of the ${kind}`, onsubmit: (event) => event.preventDefault() },
+      this.wrong,
+      FIELDS[kind].map((one) => this.control(one)),
+      kind === "line" && h("p.direction", null, this.direction, h("button", { type: "button", onclick: () => this.change({ points: this.shape.points.toReversed() }) }, "Flip direction")),
+      h("details", null, h("summary", null, "More settings"), field("What counts is an object's", this.anchor), MORE[kind].map((one) => this.control(one)), this.schedule),
+      h("div.actions", null,
+        h("button", { type: "button", onclick: () => editor.focusPoint(0) }, "Move points by keyboard"),
+        h("button.quiet.delete", { type: "button", onclick: () => editor.change(null) }, `Delete ${kind}`)));
+  }
+
+  control([name, label, attributes, hint]) {
+    if (Array.isArray(name)) return h("div.pair", null, [name, label].map((one) => this.control(one)));
+    const input = h("input", { ...attributes, onchange: () => this.change({ [name]: entered(name, input) }) });
+    this.#inputs[name] = input;
+    return field(label, input, hint);
+  }
+
+  change(values) {
+    const { kind, ...shape } = { ...this.shape, ...values };
+    this.editor.change({ kind, ...Object.fromEntries(Object.entries(shape).filter(([, value]) => value !== undefined)) });
+  }
+
+  show(shape, problem, size) {
+    this.wrong.hidden = !problem;
+    setText(this.wrong, problem);
+    if (shape === this.shape) return; // else counts that arrive would overwrite what is being typed
+    this.shape = shape;
+    for (const [name, input] of Object.entries(this.#inputs)) input.value = [shape[name] ?? ""].flat().join(", ");
+    this.anchor.value = shape.anchor ?? "bottom";
+    this.schedule.hidden = !shape.schedule;
+    if (this.kind === "line" && shape.points.length > 1) setText(this.direction, `Who crosses ${inwards(shape.points, size)} counts as in.`);
+  }
+
+  focusName() {
+    this.#inputs.name.focus({ preventScroll: true });
+    this.#inputs.name.select();
+  }
 }
 
-const shown = (value) => (Array.isArray(value) ? value.join(", ") : (value ?? ""));
-
-function changed(shape, name, input) {
+/** The value of an input; undefined, which is the default, for an empty number. */
+function entered(name, input) {
   const text = input.value.trim();
-  if (name === "name") return { ...shape, name: text };
-  if (name === "classes") return { ...shape, classes: text.split(",").map((one) => one.trim()).filter(Boolean) };
-  const { [name]: _, ...rest } = shape; // an empty number is the default
-  return input.validity.valid && text ? { ...rest, [name]: Number(text) } : rest;
+  if (name === "name") return text;
+  if (name === "classes") return text.split(",").map((one) => one.trim()).filter(Boolean);
+  return input.validity.valid && text ? Number(text) : undefined;
 }

@@ -2,10 +2,10 @@
 
 import { address, get, getWithRevision, request, socket } from "../api.js";
 import { confirmed, errorNotice, h, setText, stylesheet } from "../dom.js";
-import { isAdmin } from "../state.js";
+import { isAdmin, onStatus } from "../state.js";
 import { Canvas } from "./rules-canvas.js";
 import { problemOf } from "./rules-geometry.js";
-import { formOf, listOf } from "./rules-panel.js";
+import { ShapeForm, ShapeList } from "./rules-panel.js";
 import { History, freeName, problemOfShape, rulesOf, shapesOf } from "./rules-state.js";
 
 const ZOOMS = [1, 1.5, 2, 3, 4];
@@ -19,7 +19,7 @@ await stylesheet("/assets/views/rules.css");
 
 /** `#/rules/NAME` */
 export function view(root, { name, signal }) {
-  const editor = new Editor(root, name);
+  const editor = new Editor(root, name, signal);
   getWithRevision(`${editor.path}/rules`, { signal }).then(
     (answer) => signal.aborted || editor.open(answer),
     (error) => error.name === "AbortError" || root.append(errorNotice(error)),
@@ -32,11 +32,11 @@ class Editor {
   drawing = null;
   others = []; // shapes of somebody else, or my own after theirs were loaded; drawn dashed
   live = {};
-  showsMore = false;
   #zoom = 0;
 
-  constructor(root, name) {
+  constructor(root, name, signal) {
     this.root = root;
+    this.signal = signal;
     this.path = `/cameras/${encodeURIComponent(name)}`;
     this.name = name;
     this.history = new History([]);
@@ -55,34 +55,39 @@ class Editor {
     this.canvas = new Canvas(this.svg, this);
     this.observer = new ResizeObserver(() => this.canvas.render());
     this.observer.observe(this.svg);
-    this.showStill();
+    this.leaveStatus = onStatus(({ cameras }) => {
+      const camera = cameras.find(({ name }) => name === this.name);
+      this.fault.hidden = !camera?.reason;
+      setText(this.fault, `The camera does not run: ${camera?.reason}`);
+      if (camera && camera.last_frame_age_s !== null && !this.hasPicture) this.showStill();
+    });
     this.channel = socket(`${this.path}/overlay`, { message: (data) => this.showCounts(data.counts) });
-    get("/events/names").then(({ labels }) => this.classes.append(...labels.map((value) => h("option", { value }))), () => {});
-    window.addEventListener("hashchange", this.askBeforeLeaving, true);
-    window.addEventListener("beforeunload", this.keepPage);
-    window.addEventListener("keydown", this.undoByKey);
-    this.update();
+    get("/events/names", { signal: this.signal }).then(({ labels }) => this.classes.append(...labels.map((value) => h("option", { value }))), () => {});
+    const { signal } = this;
+    this.root.addEventListener("leaving", (event) => this.askBeforeLeaving(event), { signal });
+    window.addEventListener("beforeunload", (event) => this.history.isChanged && event.preventDefault(), { signal });
+    window.addEventListener("keydown", (event) => this.undoByKey(event), { signal });
+    this.select(-1);
   }
 
   close() {
     this.channel?.close();
     this.observer?.disconnect();
-    if (this.image) this.image.src = "";
-    window.removeEventListener("hashchange", this.askBeforeLeaving, true);
-    window.removeEventListener("beforeunload", this.keepPage);
-    window.removeEventListener("keydown", this.undoByKey);
+    this.leaveStatus?.();
+    if (this.image) this.image.src = ""; // ends live video
   }
 
   build() {
     const button = (text, onclick, attributes) => h("button", { type: "button", onclick, ...attributes }, text);
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.image = h("img", { alt: "", onload: () => this.fit(this.image.naturalWidth, this.image.naturalHeight),
-      onerror: () => this.say("There is no picture of the camera now. Zones and lines can be drawn all the same.", "warning") });
+    this.image = h("img", { alt: "", onload: () => this.fit(this.image.naturalWidth, this.image.naturalHeight) });
     this.sheet = h("div.sheet", { style: { "--aspect": 16 / 9, "--zoom": 1 } }, this.image, this.svg);
     this.message = h("p.message", { role: "status" });
     this.unsaved = h("span.muted", null, "Unsaved changes");
     this.conflict = h("div");
-    this.panel = h("div.panel-content");
+    this.fault = h("p.notice.bad", { hidden: true });
+    this.list = new ShapeList(this);
+    this.formPlace = h("div");
     this.classes = h("datalist", { id: "rule-classes" });
     this.buttons = {
       undo: button("Undo", () => this.move(-1), { title: "Ctrl+Z" }),
@@ -106,23 +111,27 @@ class Editor {
             h("span.group", null, out, zoomIn), button("New picture", () => this.showStill()), live)),
           h("div.stage", null, this.sheet),
           this.message),
-        h("aside.panel", { "aria-label": "Zones and lines" }, this.conflict, this.panel, this.classes,
+        h("aside.panel", { "aria-label": "Zones and lines" }, this.fault, this.conflict, this.list.element, this.formPlace, this.classes,
           !this.canChange && h("p.muted", null, "Only an admin can change zones and lines."))));
     for (const [attribute, value] of Object.entries({ role: "application", tabindex: 0, "aria-label": `Picture of ${this.name} with zones and lines` })) this.svg.setAttribute(attribute, value);
     this.say(this.canChange ? HOW : "");
   }
 
-  /** Draw everything anew. */
+  /** Show the state everywhere. The controls of the panel stay, so that a click or a key on one of them is not lost. */
   update() {
-    const focused = this.panel.contains(document.activeElement) ? document.activeElement : null;
-    this.panel.replaceChildren(...[listOf(this), this.canChange && !this.drawing && formOf(this, this.canvas.size)].filter(Boolean));
-    const [key, value] = [["name", focused?.name], ["data-row", focused?.dataset.row]].find(([, one]) => one) ?? [];
-    if (key) this.panel.querySelector(`[${key}="${value}"]`)?.focus();
+    const shape = this.canChange && !this.drawing ? this.shapes[this.selected] : undefined;
+    if (this.form?.kind !== shape?.kind || this.formOf !== this.selected) {
+      this.form = shape && new ShapeForm(this, shape.kind);
+      this.formOf = this.selected;
+      this.formPlace.replaceChildren(...(this.form ? [this.form.element] : []));
+    }
+    this.form?.show(shape, problemOfShape(shape, this.shapes), this.canvas.size);
+    this.list.show(this);
     this.tools.hidden = Boolean(this.drawing);
     this.drawingTools.hidden = !this.drawing;
+    this.unsaved.hidden = !this.history.isChanged;
     this.buttons.undo.disabled = !this.history.canUndo;
     this.buttons.redo.disabled = !this.history.canRedo;
-    this.unsaved.hidden = !this.history.isChanged;
     this.buttons.out.disabled = this.#zoom === 0;
     this.buttons.in.disabled = this.#zoom === ZOOMS.length - 1;
     this.canvas.render();
@@ -136,7 +145,7 @@ class Editor {
   // what the canvas and the panel call
 
   select(index) {
-    if (index === this.selected || !this.canChange) return;
+    if (!this.canChange) return this.update();
     this.selected = index;
     this.update();
   }
@@ -158,7 +167,7 @@ class Editor {
   }
 
   leave() {
-    this.panel.querySelector(`[data-row="${this.selected}"]`)?.focus();
+    this.list.focus(this.selected);
   }
 
   draw(kind) {
@@ -178,9 +187,7 @@ class Editor {
     this.history.commit([...this.shapes, { kind, name: freeName(kind, this.shapes), points }]);
     this.update();
     this.say(`Added a ${kind}. Give it a name, then save.`);
-    const input = this.panel.querySelector("input[name=name]");
-    input.focus({ preventScroll: true });
-    input.select();
+    this.form.focusName();
   }
 
   cancel() {
@@ -208,9 +215,19 @@ class Editor {
     this.canvas.resize(width, height);
   }
 
-  showStill() {
+  /** Show the newest frame. If there is none, the next state of the camera with a frame tries again. */
+  async showStill() {
     this.buttons.live.setAttribute("aria-pressed", "false");
-    this.image.src = address(`${this.path}/snapshot.jpg`, { t: Date.now() });
+    this.hasPicture = true;
+    try {
+      const picture = await (await request("GET", `${this.path}/snapshot.jpg`, { signal: this.signal })).blob();
+      URL.revokeObjectURL(this.image.src);
+      this.image.src = URL.createObjectURL(picture);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.hasPicture = false;
+      this.say(`There is no picture now: ${error.message} Zones and lines can be drawn all the same.`, "warning");
+    }
   }
 
   showLive() {
@@ -224,11 +241,7 @@ class Editor {
     const live = countTexts(counts);
     if (JSON.stringify(live) === JSON.stringify(this.live)) return;
     this.live = live;
-    for (const [index, shape] of this.shapes.entries()) {
-      const count = this.panel.querySelector(`[data-row="${index}"] .count`);
-      if (count && !problemOfShape(shape, this.shapes)) setText(count, live[shape.name] ?? "");
-    }
-    this.canvas.render();
+    this.update();
   }
 
   // saving
@@ -289,26 +302,22 @@ class Editor {
 
   // leaving
 
-  askBeforeLeaving = (event) => {
+  askBeforeLeaving(event) {
     if (!this.history.isChanged) return;
-    event.stopImmediatePropagation();
-    const to = location.hash;
-    history.pushState(null, "", event.oldURL);
+    event.preventDefault();
     confirmed("Leave without saving?", `The changes of the zones and lines of ${this.name} are not saved.`, "Leave").then((leaves) => {
       if (!leaves) return;
       this.history.markSaved();
-      location.hash = to;
+      location.href = event.detail;
     });
-  };
+  }
 
-  keepPage = (event) => this.history.isChanged && event.preventDefault();
-
-  undoByKey = (event) => {
+  undoByKey(event) {
     const key = event.key.toLowerCase();
     if (!(event.ctrlKey || event.metaKey) || event.target.matches("input, select") || !["z", "y"].includes(key)) return;
     event.preventDefault();
     this.move(key === "y" || event.shiftKey ? 1 : -1);
-  };
+  }
 }
 
 /** The counts of the overlay as texts by name: "2 inside", "in 5, out 3". */
