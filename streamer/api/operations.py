@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.context import ApiContext
+from streamer.api.events.operations import operations as events
 from streamer.api.live.operations import operations as live
 from streamer.api.operation import Operation
 from streamer.api.system.log import operations as log
@@ -19,6 +20,7 @@ PARTS: Sequence[Part] = (
     session.operations,
     cameras,
     live,
+    events,
     status,
     system,
     log,

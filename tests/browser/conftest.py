@@ -87,6 +87,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, console: Console) -> Iterator[Page]:
     """A page at desktop size with nothing opened; `page.goto(site.url)` is the first step."""
+    yield from open_page(browser, console)
+
+
+def open_page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page in a profile of its own; it is closed when the iterator goes on."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")  # type: ignore[arg-type]
     context.set_default_timeout(_WAIT_MS)
     page = context.new_page()

@@ -50,7 +50,7 @@ def operations(context: ApiContext) -> Sequence[Operation]:
             revision=context.settings_file.revision,
             cameras=tuple(cameras.now()),
             detectors=tuple(detectors_of(context.site)),
-            browser_cameras=0,
+            browser_cameras=context.browser_cameras.number,
         )
 
     feed = StatusFeed(status)

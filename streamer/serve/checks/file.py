@@ -17,6 +17,7 @@ from streamer.run.output_paths import default_output
 from streamer.run.outputs import Outputs
 from streamer.serve.checks.events import described_events, event_problems, names_without_events
 from streamer.serve.checks.outputs import output_problems, shown_name
+from streamer.serve.checks.page import page_problems
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.sources.selection import is_live
 from streamer.system.secrets import SECRETS, redacted
@@ -71,6 +72,8 @@ def check_site(site: SiteSettings) -> None:
         raise ConfigError(*problems)
     problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
     problems += event_problems(site.store, site.notify)
+    if "address" in site.web.model_fields_set:  # the default gives way to outputs
+        problems += page_problems(site)
     refused = {problem.partition(":")[0] for problem in problems}
     for name, camera in site.cameras.items():
         shared = site.detector_of(camera)
