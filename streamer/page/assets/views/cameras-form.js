@@ -1,6 +1,6 @@
 // The form of a new or a known camera. Its fields and the JSON below "All settings" show the same settings.
 
-import { getWithRevision, request } from "../api.js";
+import { get, request } from "../api.js";
 import { errorNotice, h, setText, toast } from "../dom.js";
 
 const RECORDINGS = "recordings/{camera}/%Y%m%d-%H%M%S.mp4";
@@ -17,9 +17,9 @@ const HIDDEN = "***"; // a password that the API does not show, and keeps
 /** Show the form in `root`: of a camera, or of a new one if `name` is empty. */
 export async function openForm(root, name, signal) {
   const path = name ? `/cameras/${encodeURIComponent(name)}` : "/cameras";
-  const { value, revision } = await getWithRevision(path, { signal });
+  const value = await get(path, { signal });
   const names = name ? [] : value.cameras.map((camera) => camera.name);
-  root.replaceChildren(new Form(name, name ? value.settings : { source: {} }, revision, names).element);
+  root.replaceChildren(new Form(name, name ? value.settings : { source: {} }, value.revision, names).element);
 }
 
 class Form {
@@ -147,13 +147,15 @@ class Form {
     this.test.disabled = true;
     setText(this.result, "Connecting…");
     try {
-      const answer = await request("POST", "/probe", { body: { source: this.settings.source ?? {} } });
-      const { width, height, fps, codec, live, still } = await answer.json();
+      const answer = await request("POST", "/probe", { body: { source: this.settings.source ?? {}, camera: this.old || undefined } });
+      const { reason, width, height, fps, codec, live, still } = await answer.json();
+      if (reason) throw new Error(reason);
       const facts = [`${width}×${height}`, fps && `${Number(fps.toFixed(2))} fps`, codec, live ? "live" : "a recording"].filter(Boolean).join(", ");
       this.result.replaceChildren(...[still && h("img", { src: still, alt: "The newest picture" }), h("p", null, `It works: ${facts}`)].filter(Boolean));
     } catch (error) {
       this.result.replaceChildren();
-      this.fail(error);
+      if (error.problems) this.fail(error);
+      else this.mark(this.address, error.message);
     }
     this.test.disabled = false;
   }
@@ -165,7 +167,7 @@ class Form {
     const name = this.name.control.value.trim();
     const missing = [[this.address, settings.source?.uri], [this.name, name]].find(([, value]) => !value);
     if (missing) return this.mark(missing[0], "It is needed.");
-    const headers = { "If-Match": revision };
+    const headers = { "If-Match": `"${revision}"` };
     this.submit.disabled = true;
     try {
       if (this.old) await request("PUT", `/cameras/${encodeURIComponent(name)}`, { body: { settings }, headers });
@@ -210,7 +212,7 @@ class Form {
   /** Somebody else has changed the file: take its new revision, and leave the choice to the user. */
   outdated() {
     const again = async () => {
-      this.revision = (await getWithRevision(this.old ? `/cameras/${encodeURIComponent(this.old)}` : "/cameras")).revision;
+      this.revision = (await get("/cameras")).revision;
       await this.save();
     };
     return h("div.notice.bad", { role: "alert" },

@@ -9,7 +9,7 @@ const WHOLE = { type: "number", min: 0, step: 1, inputmode: "numeric" };
 
 const COMMON = [
   ["name", "Name", { type: "text", maxlength: 64, autocomplete: "off" }],
-  ["classes", "Classes", { type: "text", list: "rule-classes", placeholder: "all", autocomplete: "off" }, "Such as Person, Vehicle; all if empty"],
+  ["classes", "Classes", { type: "text", placeholder: "all", autocomplete: "off" }, "Such as Person, Vehicle; all if empty"],
 ];
 const FIELDS = {
   line: COMMON,

@@ -1,6 +1,6 @@
 // The editor of the zones and lines of a camera: loads them, saves them, and asks before changes are lost.
 
-import { address, get, getWithRevision, request, socket } from "../api.js";
+import { address, getWithRevision, request, socket } from "../api.js";
 import { confirmed, errorNotice, h, setText, stylesheet } from "../dom.js";
 import { isAdmin, onStatus } from "../state.js";
 import { Canvas } from "./rules-canvas.js";
@@ -48,7 +48,7 @@ class Editor {
   }
 
   open({ value, revision }) {
-    this.base = JSON.stringify(value);
+    this.known = textOf(value);
     this.revision = revision;
     this.history = new History(shapesOf(value));
     this.build();
@@ -62,7 +62,6 @@ class Editor {
       if (camera && camera.last_frame_age_s !== null && !this.hasPicture) this.showStill();
     });
     this.channel = socket(`${this.path}/overlay`, { message: (data) => this.showCounts(data.counts) });
-    get("/events/names", { signal: this.signal }).then(({ labels }) => this.classes.append(...labels.map((value) => h("option", { value }))), () => {});
     const { signal } = this;
     this.root.addEventListener("leaving", (event) => this.askBeforeLeaving(event), { signal });
     window.addEventListener("beforeunload", (event) => this.history.isChanged && event.preventDefault(), { signal });
@@ -88,7 +87,6 @@ class Editor {
     this.fault = h("p.notice.bad", { hidden: true });
     this.list = new ShapeList(this);
     this.formPlace = h("div");
-    this.classes = h("datalist", { id: "rule-classes" });
     this.buttons = {
       undo: button("Undo", () => this.move(-1), { title: "Ctrl+Z" }),
       redo: button("Redo", () => this.move(1), { title: "Ctrl+Y" }),
@@ -111,7 +109,7 @@ class Editor {
             h("span.group", null, out, zoomIn), button("New picture", () => this.showStill()), live)),
           h("div.stage", null, this.sheet),
           this.message),
-        h("aside.panel", { "aria-label": "Zones and lines" }, this.fault, this.conflict, this.list.element, this.formPlace, this.classes,
+        h("aside.panel", { "aria-label": "Zones and lines" }, this.fault, this.conflict, this.list.element, this.formPlace,
           !this.canChange && h("p.muted", null, "Only an admin can change zones and lines."))));
     for (const [attribute, value] of Object.entries({ role: "application", tabindex: 0, "aria-label": `Picture of ${this.name} with zones and lines` })) this.svg.setAttribute(attribute, value);
     this.say(this.canChange ? HOW : "");
@@ -255,7 +253,7 @@ class Editor {
     const sent = this.shapes;
     try {
       const answer = await request("PUT", `${this.path}/rules`, { body: rulesOf(sent), headers: { "If-Match": this.revision } });
-      this.saved(sent, answer.headers.get("ETag"));
+      this.saved(sent, await answer.json(), answer.headers.get("ETag"));
     } catch (error) {
       if (error.status === 412) await this.compare().catch((other) => this.say(other.message, "warning"));
       else this.say([error.message, ...error.problems].join(" "), "warning");
@@ -263,8 +261,8 @@ class Editor {
     }
   }
 
-  saved(sent, revision) {
-    this.base = JSON.stringify(rulesOf(sent));
+  saved(sent, value, revision) {
+    this.known = textOf(value);
     this.revision = revision;
     this.history.markSaved(sent);
     this.others = [];
@@ -277,8 +275,8 @@ class Editor {
   async compare() {
     const { value, revision } = await getWithRevision(`${this.path}/rules`);
     this.revision = revision;
-    if (JSON.stringify(value) === this.base) return this.save();
-    this.base = JSON.stringify(value);
+    if (textOf(value) === this.known) return this.save();
+    this.known = textOf(value);
     const [mine, theirs] = [this.shapes, shapesOf(value)];
     this.others = theirs;
     this.say("");
@@ -318,6 +316,11 @@ class Editor {
     event.preventDefault();
     this.move(key === "y" || event.shiftKey ? 1 : -1);
   }
+}
+
+/** The rules of an answer, to see whether they have changed. */
+function textOf({ zones, lines }) {
+  return JSON.stringify({ zones, lines });
 }
 
 /** The counts of the overlay as texts by name: "2 inside", "in 5, out 3". */
