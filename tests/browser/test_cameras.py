@@ -64,7 +64,7 @@ def test_the_table_follows_the_cameras(make_site: Callable[..., Site], page: Pag
     site = make_site(SETTINGS)
     page.goto(f"{site.url}#/cameras")
     row = page.get_by_role("row").filter(has_text="door")
-    expect(row).to_contain_text("Running")
+    expect(row).to_contain_text("Running", timeout=STARTS_MS)
     expect(row).to_contain_text("640×360, 15 fps")
     locked = page.get_by_role("row").filter(has_text="locked")
     expect(locked).to_contain_text("Starting")
@@ -125,6 +125,7 @@ def test_the_form_and_the_json_show_the_same_settings(site: Site, page: Page) ->
     page.get_by_label("Webcam").check()
     page.get_by_label("Number or device").fill("0")
     page.get_by_label("Classes").fill("Dog")
+    page.get_by_label("Name").focus()
     settings = page.get_by_label("The camera's section of the settings file, as JSON")
     expect(settings).to_have_value('{\n  "source": {\n    "uri": "0"\n  },\n  "detector": {\n    "classes": [\n      "Dog"\n    ]\n  }\n}')
     expect(page.get_by_label("Name")).to_have_value("webcam")
@@ -149,7 +150,8 @@ def test_removing_a_camera_asks_first(site: Site, page: Page) -> None:
 
 def test_the_second_admin_is_told_that_the_file_changed(site: Site, page: Page, console: Console) -> None:
     console.allow("412")
-    page.goto(f"{site.url}#/cameras/door")
+    page.goto(f"{site.url}#/cameras")
+    page.get_by_role("link", name="Edit door").click()
     page.get_by_label("Classes").fill("Person")
     site.file.write_text(f"# changed by hand\n{site.file.read_text(encoding='utf-8')}", encoding="utf-8")
     page.get_by_role("button", name="Save").click()
@@ -164,9 +166,10 @@ def test_the_second_admin_is_told_that_the_file_changed(site: Site, page: Page, 
 def test_the_cameras_are_accessible(make_site: Callable[..., Site], page: Page, scheme: Any) -> None:
     site = make_site(SETTINGS)
     page.emulate_media(color_scheme=scheme)
-    for view in ("#/cameras", "#/cameras?add", "#/cameras/door"):
-        page.goto(f"{site.url}{view}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.goto(f"{site.url}#/cameras")
+    for view, title in (("#/cameras", "Cameras"), ("#/cameras?add", "Add a camera"), ("#/cameras/door", "Edit door")):
+        expect(page.get_by_role("row", name="door")).to_be_visible() if view == "#/cameras" else page.goto(f"{site.url}{view}")
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
         for size in (page.viewport_size, PHONE):
             page.set_viewport_size(size)  # type: ignore[arg-type]
             results = Axe().run(page)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from streamer.config.analytics.shapes import check_polygon
@@ -280,3 +281,18 @@ def is_refused(points: list[Point]) -> bool:
     except ValueError:
         return True
     return False
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_editor_is_accessible(editor_of: Callable[..., Locator], page: Page, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    editor_of()
+    for size in (page.viewport_size, PHONE):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        for button in ("box zone", "gate line"):
+            page.get_by_role("button", name=button).click()
+            results = Axe().run(page)
+            assert results.violations_count == 0, results.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Add zone").click()
+    assert Axe().run(page).violations_count == 0
