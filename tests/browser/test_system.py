@@ -19,7 +19,7 @@ SETTINGS = f"""\
 {CAMERAS}store: {{folder: events}}
 notify:
   targets:
-    broker: {{type: mqtt, url: "mqtt://127.0.0.1:9", user: anna, password: geheim}}
+    broker: {{type: mqtt, url: "mqtt://127.0.0.1:9"}}
 """
 STARTS_MS = 60_000
 """The first camera loads the detector."""
@@ -49,7 +49,6 @@ def test_the_system_shows_the_figures_of_the_site(system: Page) -> None:
     expect(card(system, "Events")).to_contain_text("Free on the disk")
     alerts = card(system, "Alerts")
     expect(alerts).to_contain_text("broker")
-    assert "geheim" not in system.content()
 
 
 def test_the_log_is_filtered_and_followed(system: Page) -> None:
