@@ -55,8 +55,8 @@ def test_the_log_is_filtered_and_followed(system: Page) -> None:
     log = system.get_by_role("group", name="Messages of the program")
     expect(log).to_contain_text("yard")
     system.get_by_label("Camera", exact=True).select_option("door")
-    expect(log.get_by_text("640x360")).to_be_visible()
-    expect(log.get_by_text("320x240")).to_have_count(0)
+    expect(log.get_by_text("running, 640x360")).to_be_visible()
+    expect(log.get_by_text("running, 320x240")).to_have_count(0)
     system.get_by_label("Level").select_option("critical")
     expect(log).to_have_text("No messages.")
 

@@ -68,12 +68,12 @@ class Form {
   field(path, label, attributes, hint = "", control = h("input", { type: "text", ...attributes })) {
     const id = `camera-${path.replace(".", "-") || "json"}`;
     const fault = h("span.fault", { id: `${id}-fault` });
-    const text = h("span.label", { "data-label": "" }, label);
-    const note = h("span.hint", null, hint);
+    const text = h("label.label", { for: id }, label);
+    const note = h("span.hint", { id: `${id}-hint` }, hint);
     control.id = id;
-    control.setAttribute("aria-describedby", fault.id);
+    control.setAttribute("aria-describedby", `${note.id} ${fault.id}`);
     control.addEventListener("change", () => this.changed(path, control));
-    return { path, control, fault, label: text, hint: note, element: h("label.field", { for: id }, text, control, note, fault) };
+    return { path, control, fault, label: text, hint: note, element: h("div.field", null, text, control, note, fault) };
   }
 
   get fields() {
@@ -150,7 +150,7 @@ class Form {
       const answer = await request("POST", "/probe", { body: { source: this.settings.source ?? {}, camera: this.old || undefined } });
       const { reason, width, height, fps, codec, live, still } = await answer.json();
       if (reason) throw new Error(reason);
-      const facts = [`${width}×${height}`, fps && `${Number(fps.toFixed(2))} fps`, codec, live ? "live" : "a recording"].filter(Boolean).join(", ");
+      const facts = [`${width}x${height}`, fps && `${Number(fps.toFixed(2))} fps`, codec, live ? "live" : "a recording"].filter(Boolean).join(", ");
       this.result.replaceChildren(...[still && h("img", { src: still, alt: "The newest picture" }), h("p", null, `It works: ${facts}`)].filter(Boolean));
     } catch (error) {
       this.result.replaceChildren();

@@ -67,7 +67,7 @@ function rowOf(name) {
     setText(cells.state, text);
     setText(cells.reason, fault);
     setText(cells.source, source);
-    setText(cells.picture, width ? [`${width}×${height}`, fps && `${fps.toFixed(fps < 10 ? 1 : 0)} fps`].filter(Boolean).join(", ") : "none yet");
+    setText(cells.picture, width ? [`${width}x${height}`, fps && `${fps.toFixed(fps < 10 ? 1 : 0)} fps`].filter(Boolean).join(", ") : "none yet");
   }
 
   return { element, show };
