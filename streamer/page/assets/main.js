@@ -14,7 +14,7 @@ const VIEWS = {
   "my-camera": ["My camera", "my-camera", "my-camera"],
 };
 const root = document.getElementById("view");
-let leave = () => {}, aborter = new AbortController(), shown = 0, current = "";
+let leave = () => {}, aborter = new AbortController(), shown = 0, current = "", starting = null;
 
 /** Show the view of the address; resolves to whether it is another view: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
 async function show() {
