@@ -242,9 +242,9 @@ def test_the_mark_on_the_position_bar_is_the_time_of_the_event(events_page: Even
 @pytest.mark.parametrize("size", [PHONE, None], ids=["phone", "desktop"])
 def test_accessible(size: dict[str, int] | None, scheme: str, events_page: EventsPage) -> None:
     events_page.fill(30)
-    events_page.page.emulate_media(color_scheme=scheme)
+    events_page.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     if size is not None:
-        events_page.page.set_viewport_size(size)
+        events_page.page.set_viewport_size(size)  # type: ignore[arg-type]
     events_page.open()
     expect(events_page.page.locator(".lane").first).to_be_visible()
     events_page.events.first.get_by_role("checkbox").check(force=True)
