@@ -16,6 +16,12 @@ from tests.browser.events_page import EventsPage, address_of
 
 pytestmark = pytest.mark.slow
 
+SCROLL_DOWN = """
+async () => {
+  scrollTo(0, 600);
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame); // events get their heights
+}
+"""
 READ_THE_TOP = "() => { const one = [...document.querySelectorAll('.event')].find((each) => each.getBoundingClientRect().top > 100); return [one.dataset.id, one.getBoundingClientRect().top] }"  # noqa: E501
 """The event that the user reads, and where it is on the screen."""
 
@@ -127,7 +133,7 @@ def test_new_events_do_not_move_what_is_read(events_page: EventsPage) -> None:
     events_page.fill(60)
     events_page.open()
     expect(events_page.page.locator(".lane")).to_have_count(2)
-    events_page.page.evaluate("scrollTo(0, 600)")
+    events_page.page.evaluate(SCROLL_DOWN)
     before = events_page.page.evaluate(READ_THE_TOP)
     for number in range(3):
         events_page.store.save(event(0, NEWEST + 60 + number), EventPhase.END)

@@ -116,7 +116,7 @@ def test_an_event_is_told_with_all_its_facts(events_page: EventsPage) -> None:
     dialog = opened(events_page, 2)
     expect(dialog.get_by_role("heading")).to_have_text("Dog entered zone porch at 11:30:00 AM, stayed 2 s")
     facts = dialog.locator("dl")
-    for text in ("Zone entered", "Dog, up to 87%", "porch, lawn", "Today, 11:30:02 AM", "2.0 s", "8.0 s", "#7"):
+    for text in ("Zone entered", "Dog, up to 87%", "porch, lawn", "Today, 11:30:02 AM", "2 s", "8.0 s", "#7"):
         expect(facts).to_contain_text(text)
     expect(facts.get_by_role("link", name="door live")).to_have_attribute("href", "#/live/door")
 

@@ -1,10 +1,10 @@
 /** One event: its clip with boxes, its pictures, and all its facts in words. */
 
 import { address } from "../api.js";
-import { duration, h } from "../dom.js";
+import { h } from "../dom.js";
 import { starOf } from "./events-list.js";
 import { player } from "./events-player.js";
-import { KINDS, dayAndTime, fullSentence } from "./events-text.js";
+import { KINDS, dayAndTime, durationText, fullSentence } from "./events-text.js";
 
 const ENDINGS = { run: "The camera was stopped before the event was over.", killed: "The program was ended before the event was over." };
 const SIZE = new Intl.NumberFormat(undefined, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
@@ -100,7 +100,7 @@ function factsOf(event) {
     event.value !== null && ["Objects", String(event.value)],
     ["Start", h("time", { datetime: event.start_time }, dayAndTime(event.start_time))],
     ["End", event.end_time ? h("time", { datetime: event.end_time }, dayAndTime(event.end_time)) : "goes on"],
-    event.duration_s ? ["Lasted", event.duration_s < 10 ? `${event.duration_s.toFixed(1)} s` : duration(event.duration_s)] : null,
+    event.duration_s && ["Lasted", durationText(event.duration_s)],
     event.text && ["Details", event.text],
     ENDINGS[event.ending] && ["Note", ENDINGS[event.ending]],
     event.clip_duration_s && ["Clip", `${event.clip_duration_s.toFixed(1)} s`, event.clip_note && `; ${event.clip_note}`],

@@ -34,8 +34,11 @@ export const sentence = (event) => (WORDS[event.kind] ?? OTHER)[0](event);
 export function lasting(event) {
   const [, ended, open] = WORDS[event.kind] ?? OTHER;
   if (!event.end_time) return open;
-  return ended && event.duration_s ? `${ended} ${duration(event.duration_s)}` : "";
+  return ended && event.duration_s ? `${ended} ${durationText(event.duration_s)}` : "";
 }
+
+/** "0.4 s", "12 s", "3 min". */
+export const durationText = (seconds) => (seconds < 9.95 ? `${Number(seconds.toFixed(1))} s` : duration(seconds));
 
 /** The whole event: "Person entered zone door at 14:03:22, stayed 12 s". */
 export function fullSentence(event) {

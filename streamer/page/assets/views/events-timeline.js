@@ -113,7 +113,7 @@ export function timeline({ jump, moved, only }) {
     const most = Math.max(2, (area.clientWidth || 800) / LABEL_PX);
     const step = STEPS_MS.find((one) => (to - from) / one <= most) ?? STEPS_MS.at(-1), found = [];
     for (const time = new Date(new Date(from).setHours(0, 0, 0, 0)); time < to; step < DAY_MS ? time.setTime(+time + step) : time.setDate(time.getDate() + step / DAY_MS)) {
-      if (time >= from) found.push(+time);
+      if (time >= from && time < to - 0.03 * (to - from)) found.push(+time); // the last one would be cut off
     }
     return found;
   }
