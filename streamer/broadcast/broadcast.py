@@ -78,13 +78,13 @@ class Broadcast:
 
     def put(self, scene: Scene) -> None:
         """A scene was shown. Display thread."""
-        now_s = time.monotonic()
-        if not self._limit.takes(now_s):
-            return
         with self._lock:
             number = 0 if self._newest is None else self._newest.number + 1
             self._newest = frame = ShownFrame(scene, self._clock.next_ticks(), number)
             self._condition = _RUNNING
+        now_s = time.monotonic()
+        if not self._limit.takes(now_s):
+            return
         self.overlay.put((frame, _RUNNING))
         self.video.put(frame)
         for feed in self.jpegs.values():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streamer.accounts.roles import Access
 from streamer.api.context import ApiContext
 from streamer.api.live.camera import broadcast_of, refused_if_full
 from streamer.api.operation import Call, Problem
+from streamer.system.threads import Thread
 
 if TYPE_CHECKING:
     from streamer.broadcast.peers import Peers
@@ -29,6 +33,9 @@ class Whep:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._made: Peers | None = None
+        # aiortc takes 0.3 s to import: not at the start of the program, and not while the first viewer waits.
+        self._importing = Thread("webrtc", importlib.import_module, "streamer.broadcast.peers", shared=True)
+        self._importing.start()
 
     async def add(self, call: Call) -> web.StreamResponse:
         """Answer an offer.
@@ -41,8 +48,11 @@ class Whep:
         offer = (await request.read()).decode("utf-8", "replace")
         transport = request.transport
         near = None if transport is None else transport.get_extra_info("sockname")[0]
+        await asyncio.to_thread(self._importing.join)
         with refused_if_full():
-            number, answer = await self._peers.add(broadcast, offer, near)
+            peers = self._peers
+            number, answer = await peers.add(broadcast, offer, near)
+        self._context.guard.follow(request, Access.VIEWER, lambda: peers.end(number), lambda: number in peers)
         location = f"{request.path.partition('/cameras/')[0]}/whep/{number}"
         return web.Response(status=HTTPStatus.CREATED, text=answer, content_type=SDP, headers={"Location": location})
 
@@ -54,7 +64,7 @@ class Whep:
     @property
     def _peers(self) -> Peers:
         if self._made is None:
-            from streamer.broadcast.peers import Peers  # here: aiortc takes 0.2 s, and some programs use no WebRTC
+            from streamer.broadcast.peers import Peers
 
             self._made = Peers(self._context.broadcasts.viewers)
         return self._made
