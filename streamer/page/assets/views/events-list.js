@@ -116,7 +116,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
           !event.end_time && h("span.badge", null, "now")),
         h("span.what", null, text),
         h("span.facts", null, h("time", { datetime: event.start_time }, timeOfDay(event.start_time)), ` · ${event.camera}`,
-          lasting(event) && ` · ${lasting(event)}`)),
+          lasting(event, true) && ` · ${lasting(event, true)}`)),
       admin && h("input.pick", {
         type: "checkbox", checked: ids.has(event.id), "aria-label": `Select: ${text}, ${timeOfDay(event.start_time)}`, onchange: (change) => pick(event.id, change.target.checked),
       }),
