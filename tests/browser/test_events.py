@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from streamer.accounts.account_store import AccountStore
+from streamer.accounts.passwords import password_hash
+from streamer.accounts.roles import Role, User
 from streamer.values.events import EventPhase
 from tests.browser import event_store
 from tests.browser.conftest import DESKTOP, PHONE, Console
@@ -197,6 +200,24 @@ def test_a_star_makes_a_favourite(events_page: EventsPage) -> None:
     expect(star).to_have_attribute("aria-pressed", "true")
     assert events_page.store.flush()
     assert [record.favourite for record in map(events_page.store.get, ids) if record] == [False, True, False]
+
+
+def test_a_viewer_changes_nothing(tmp_path: Path, event_files: EventFiles, page: Page, console: Console) -> None:
+    console.allow("401", "WebSocket")
+    AccountStore(tmp_path / "accounts.db").add(User("eva", Role.VIEWER), password_hash("correct horse battery"), NEWEST)
+    with event_store.event_site(tmp_path) as site:
+        events_page = EventsPage(site, event_files, page)
+        events_page.fill(2)
+        page.goto(f"{events_page.url}#/events")
+        page.get_by_label("Name").fill("eva")
+        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_role("button", name="Log in").click()
+        expect(events_page.events).to_have_count(2)
+        expect(page.locator(".pick, button.star")).to_have_count(0)
+        events_page.events.first.locator("a").click()
+        expect(page.get_by_role("dialog").get_by_role("link", name="Clip", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="Delete")).to_have_count(0)
+        page.goto("about:blank")
 
 
 def test_a_click_on_the_timeline_jumps_there(events_page: EventsPage) -> None:

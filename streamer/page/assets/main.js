@@ -109,7 +109,9 @@ window.addEventListener("hashchange", async () => {
   if (document.body.classList.contains("login")) return;
   if (await show()) root.focus({ preventScroll: true });
 });
-window.addEventListener("login", start);
+window.addEventListener("login", () => {
+  if (!document.body.classList.contains("login")) starting ??= start().finally(() => (starting = null)); // once for many refusals
+});
 document.getElementById("theme").addEventListener("click", chooseTheme);
 document.getElementById("skip").addEventListener("click", () => root.focus());
 nameTheme();

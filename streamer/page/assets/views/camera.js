@@ -92,7 +92,7 @@ export function view(root, { name, signal }) {
   };
 }
 
-function overlayPanel(settings, changed) {
+export function overlayPanel(settings, changed) {
   const save = () => {
     saveSettings(settings);
     changed();
