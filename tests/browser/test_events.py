@@ -110,7 +110,7 @@ def test_search_waits_for_the_end_of_typing_and_is_one_step_back(events_page: Ev
     events_page.open()
     events_page.page.get_by_role("searchbox").press_sequentially("visitors")
     expect(events_page.events).to_have_count(2)
-    assert events_page.page.url.endswith("?text=visitors")
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events?text=visitors")
     events_page.page.get_by_role("searchbox").fill("nowhere")
     expect(events_page.page.get_by_role("heading", name="No event matches")).to_be_visible()
     events_page.page.go_back()

@@ -130,11 +130,11 @@ def test_keys_lead_to_the_next_and_the_previous_event(events_page: EventsPage) -
         expect(dialog.locator("dl")).to_contain_text(ids[number])
     events_page.page.keyboard.press("ArrowLeft")
     expect(dialog.locator("dl")).to_contain_text(ids[60])
-    assert events_page.page.url.endswith(f"#/events/{ids[60]}")
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events/{ids[60]}")
     events_page.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(events_page.events.nth(60).locator("a")).to_be_focused()
-    assert events_page.page.url.endswith("#/events")
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events")
 
 
 def test_a_link_opens_an_event_and_back_closes_it(events_page: EventsPage) -> None:
@@ -154,7 +154,7 @@ def test_a_link_opens_an_event_and_back_closes_it(events_page: EventsPage) -> No
     expect(dialog.locator("dl")).to_contain_text(ids[1])
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
-    assert events_page.page.url.endswith("#/events?camera=yard")
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events?camera=yard")
     expect(events_page.events).to_have_count(6)
 
 
@@ -213,7 +213,7 @@ def test_an_event_that_does_not_exist_shows_the_list(events_page: EventsPage, co
     events_page.open("#/events/01JDMZ3V7Q0000000000000000")
     expect(events_page.page.get_by_role("alert")).to_contain_text("event")
     expect(events_page.page.get_by_role("dialog")).to_be_hidden()
-    assert events_page.page.url.endswith("#/events")
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events")
 
 
 def test_a_deleted_event_gives_way_to_the_next_one(events_page: EventsPage) -> None:
@@ -228,6 +228,7 @@ def test_a_deleted_event_gives_way_to_the_next_one(events_page: EventsPage) -> N
             expect(dialog.locator("dl").first).to_contain_text(ids[number])
     expect(events_page.page.get_by_role("dialog")).to_have_count(0)
     expect(events_page.events).to_have_count(1)
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events")
 
 
 def test_the_mark_on_the_position_bar_is_the_time_of_the_event(events_page: EventsPage) -> None:
@@ -282,3 +283,4 @@ def test_the_view_can_be_used_by_keyboard_alone(events_page: EventsPage) -> None
     expect(dialog.locator("video")).to_have_js_property("paused", True)
     keyboard.press("Escape")
     expect(events_page.events.nth(1).locator("a")).to_be_focused()
+    expect(events_page.page).to_have_url(f"{events_page.url}#/events?camera=door")

@@ -66,7 +66,9 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
 
   /** Add an event at its place, or show it as it is now. */
   function put(event) {
-    const old = shown.get(event.id), card = cardOf(event);
+    const old = shown.get(event.id);
+    if (old && JSON.stringify(old.event) === JSON.stringify(event)) return;
+    const card = cardOf(event);
     shown.set(event.id, { event, card });
     if (old) {
       const focused = old.card.contains(document.activeElement) && document.activeElement.className;
