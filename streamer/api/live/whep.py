@@ -11,8 +11,8 @@ from aiohttp import web
 from streamer.accounts.roles import Access
 from streamer.api.context import ApiContext
 from streamer.api.live.camera import broadcast_of, refused_if_full
+from streamer.api.openapi import BASE
 from streamer.api.operation import Call, Problem
-from streamer.api.router import BASE
 from streamer.broadcast.broadcast import Broadcast
 from streamer.system.threads import Thread
 

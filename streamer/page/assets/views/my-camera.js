@@ -4,7 +4,7 @@ import { h, setText, stylesheet, toast, toastError } from "../dom.js";
 import { loadSettings } from "../overlay.js";
 import { Stage } from "../stage.js";
 import { RecentPictures, Webcam } from "../webcam.js";
-import { overlayPanel } from "./camera.js";
+import { LAYERS, overlayPanel } from "./camera.js";
 
 await Promise.all([stylesheet("/assets/views/live.css"), stylesheet("/assets/views/my-camera.css")]);
 const QUALITIES = { high: ["High: 1280x720", 1280, 720, 30], medium: ["Medium: 640x480", 640, 480, 30], low: ["Low: 640x480, 15 fps", 640, 480, 15] };
@@ -24,7 +24,7 @@ export function view(root, { signal }) {
   const text = h("p", { role: "status" }), begin = h("div.begin", null, text, h("button.primary", { type: "button", onclick: start }, "Start my camera"));
   const stop = h("button", { type: "button", onclick: () => end(""), hidden: true }, "Stop");
   const full = h("button", { type: "button", onclick: toggleFull }, "Full screen"), way = h("div.way", { role: "status" });
-  const state = h("span.state"), figures = h("span.muted.number");
+  const state = h("span.state", { hidden: true }), figures = h("span.muted.number");
   const viewer = h("section.viewer", { "aria-label": "My camera" }, stage.element, h("div.controls", null, stop, full, way));
   const cameras = h("select", { onchange: () => choose("camera", cameras.value, useCamera) }, h("option", { value: "" }, "Standard camera"));
   const mirror = h("input", { type: "checkbox", onchange: () => choose("mirror", mirror.checked, show) });
@@ -36,7 +36,8 @@ export function view(root, { signal }) {
       h("section.card", null, h("h2", null, "Camera"), labelled("Camera", cameras),
         labelled("Quality", select(Object.entries(QUALITIES).map(([key, [label]]) => [key, label]), "quality", useCamera)),
         labelled("Picture", select(Object.entries(PICTURES), "picture", show)), h("label.check", null, mirror, "Mirror")),
-      overlayPanel(settings, () => stage.paint()))));
+      overlayPanel(settings, () => stage.paint(), LAYERS.filter(([key]) => key !== "zones")))));
+  show();
   listCameras();
   tell(navigator.mediaDevices?.getUserMedia && window.RTCPeerConnection ? "" : INSECURE);
   window.addEventListener("pagehide", () => end(""), { signal });
@@ -146,6 +147,7 @@ export function view(root, { signal }) {
     if (!found.length) return;
     cameras.replaceChildren(...found.map(({ deviceId, label }) => h("option", { value: deviceId }, label)));
     cameras.value = stream?.getVideoTracks()[0].getSettings().deviceId ?? choices.camera;
+    if (cameras.selectedIndex < 0) cameras.selectedIndex = 0;
   }
 
   function tell(reason) {
@@ -158,6 +160,7 @@ export function view(root, { signal }) {
   function setState(name, label) {
     state.className = `state ${name}`;
     setText(state, label);
+    state.hidden = !name;
     stop.hidden = !name;
   }
 
