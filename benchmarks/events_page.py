@@ -3,9 +3,9 @@
     python -m benchmarks.events_page [--events 100000] [--rounds 10] [--folder DIR]
 
 A site without cameras serves a store with events of 8 cameras and 4 classes, 10 s apart. In each round a page that is
-already loaded opens the events view with an empty cache of answers: from the click on its link until the first 60
-events are in the document and painted. Then it opens the same view of one camera and class, scrolls 20 pages down, and
-jumps to the middle of the stored time. Goal: the list opens within 300 ms (median).
+loaded opens the events view: from the click on its link until the first 60 events are painted. The pictures of these
+events do not exist. Then it scrolls 20 pages down, opens the list of one camera and class, and jumps to the middle of
+the stored time. Goal: the list opens within 300 ms (median).
 """
 
 from __future__ import annotations
