@@ -172,6 +172,11 @@ def test_a_zone_is_drawn_by_touch(make_site: Callable[..., Site], browser: Brows
         picture.tap(position=at(picture, point))
     page.get_by_role("button", name="Done").tap()
     assert len(points_of(page)) == 3
+    page.locator("[data-part=middle]").first.tap()
+    assert len(points_of(page)) == 4
+    page.locator("[data-part=point]").nth(2).tap()
+    page.get_by_role("button", name="Delete point 3").tap()
+    assert len(points_of(page)) == 3
     save(page)
     assert len(saved_rules(page)["zones"][0]["points"]) == 3
     context.close()
