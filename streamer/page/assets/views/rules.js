@@ -56,6 +56,7 @@ class Editor {
     this.history = new History(shapesOf(value));
     this.build();
     this.canvas = new Canvas(this.svg, this);
+    this.fit(1280, 720); // until there is a picture
     this.observer = new ResizeObserver(() => this.canvas.render());
     this.observer.observe(this.svg);
     this.leaveStatus = onStatus(({ cameras }) => {
