@@ -29,6 +29,7 @@ ALL = (
     "cameras",
     "event_files",
     "annotated_clips",
+    "events_page",
 )
 
 for name in ALL:
