@@ -21,6 +21,7 @@ ALL = (
     "live_age",
     "glass_to_glass",
     "page",
+    "browser_camera",
     "reconnects",
     "capture_isolation",
     "killed_recording",
@@ -29,6 +30,7 @@ ALL = (
     "cameras",
     "event_files",
     "annotated_clips",
+    "events_page",
 )
 
 for name in ALL:
