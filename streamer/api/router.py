@@ -26,6 +26,9 @@ from streamer.system.secrets import SECRETS
 
 log = logging.getLogger(__name__)
 
+_ANY = r"{path:[\s\S]*}"
+"""Any path, also one with a line break."""
+
 
 def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
     """The route of all operations, for users that the guard admits.
@@ -34,7 +37,7 @@ def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
         ValueError: a model of an operation accepts unknown names.
     """
     router = _Router(operations, guard)
-    return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{{path:.*}}", router.answer)]
+    return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{_ANY}", router.answer)]
 
 
 class _Router:
