@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 
 from pydantic import Field
 
+from streamer.accounts.guard import Guard
 from streamer.accounts.roles import Access, Role
 from streamer.api.context import ApiContext
 from streamer.api.operation import Answer, Call, Operation, Problem, Values
@@ -65,7 +67,7 @@ class BrowserCameraList(Answer):
 
 def operations(context: ApiContext) -> Sequence[Operation]:
     """See `streamer.api.operations`."""
-    part = _Part(context.browser_cameras)
+    part = _Part(context.browser_cameras, context.guard)
     return (
         Operation(
             "POST",
@@ -99,8 +101,9 @@ def operations(context: ApiContext) -> Sequence[Operation]:
 
 
 class _Part:
-    def __init__(self, cameras: BrowserCameras) -> None:
+    def __init__(self, cameras: BrowserCameras, guard: Guard) -> None:
         self._cameras = cameras
+        self._guard = guard
 
     async def open(self, call: Call) -> OpenSession:
         settings = self._cameras.settings
@@ -110,7 +113,12 @@ class _Part:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         except InvalidOffer as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
+        is_open = partial(self._is_open, session)
+        self._guard.follow(call.request, Access.VIEWER, partial(session.end, "the login has ended"), is_open)
         return OpenSession(id=session.facts.id, sdp=sdp, max_width=settings.max_width, max_s=settings.max_s)
+
+    def _is_open(self, session: BrowserSession) -> bool:
+        return self._cameras.get(session.facts.id) is session
 
     async def list(self, call: Call) -> BrowserCameraList:
         found = (_shown(session) for session in self._cameras.sessions if _may_see(call, session))

@@ -15,6 +15,7 @@ from streamer.api.router import routes
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.browser_camera.sessions import BrowserCameras
 from streamer.errors import Interrupted
+from streamer.page.files import routes as page_routes
 from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
 from streamer.serve.status import CameraStatus
@@ -53,11 +54,12 @@ class _Started:
 
 
 @contextmanager
-def served_site(folder: Path, **settings: Any) -> Iterator[Served]:
-    """A site with these settings and its API; without any, it has no cameras and stores no events.
+def served_site(folder: Path, *, port: int = 0, **settings: Any) -> Iterator[Served]:
+    """A site with these settings, its page and its API; without any, it has no cameras and stores no events.
 
     Args:
         folder: for the settings file and the accounts.
+        port: 0: a free one.
         settings: sections of the settings file.
     """
     file = SettingsFile(folder / "site.yaml")
@@ -70,7 +72,8 @@ def served_site(folder: Path, **settings: Any) -> Iterator[Served]:
         local = stack.enter_context(guard(folder))
         webcams = BrowserCameras(site, web)
         context = ApiContext(site, broadcasts, web, file, local, webcams)
-        pages = WebPages("the API", "127.0.0.1", 0, routes(all_operations(context), local), webcams.close)
+        served = [*page_routes(), *routes(all_operations(context), local)]
+        pages = WebPages("the API", "127.0.0.1", port, served, webcams.close)
         yield Served(Client(stack.enter_context(pages).address), site)
 
 
