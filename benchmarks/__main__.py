@@ -25,6 +25,7 @@ ALL = (
     "capture_isolation",
     "killed_recording",
     "delivery",
+    "event_list",
     "event_clips",
     "cameras",
     "event_files",

@@ -109,13 +109,13 @@ def send_many(
     client: Client, operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, known: dict[str, str] | None
 ) -> None:
     host, port = client.address
-    strategy = operation.as_strategy(mode, **({} if known is None else {"path_parameters": known}))
+    strategy = operation.as_strategy(mode, path_parameters=known)
 
     @hypothesis.settings(
         max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
     )
     @hypothesis.given(case=strategy)
-    def send(case: schemathesis.Case) -> None:
+    def send(case: schemathesis.Case[Any]) -> None:
         response = case.call(base_url=f"http://{host}:{port}{BASE}", timeout=TIMEOUT_S)
         if response.status_code != HTTPStatus.BAD_REQUEST or TOO_LONG not in response.text:
             case.validate_response(response, checks=CHECKS)

@@ -67,7 +67,7 @@ def test_statuses_and_roles_follow_from_the_table() -> None:
     assert list(delete["responses"]) == ["204", "401", "403", "404", "409", "422"]
     assert delete["description"] == "For the role admin."
     assert delete["security"] == [{"session": []}, {"token": []}]
-    assert list(paths["/offer"]["post"]["responses"]) == ["200", "400", "408", "413", "415", "422"]
+    assert list(paths["/offer"]["post"]["responses"]) == ["200", "400", "403", "408", "413", "415", "422"]
     assert paths["/offer"]["post"]["security"] == []
 
 
