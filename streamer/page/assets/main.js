@@ -105,8 +105,13 @@ function nameTheme() {
   setText(document.getElementById("theme"), dark ? "Light theme" : "Dark theme");
 }
 
-window.addEventListener("hashchange", async () => {
+window.addEventListener("hashchange", async ({ oldURL, newURL }) => {
   if (document.body.classList.contains("login")) return;
+  // A view with unsaved changes prevents `leaving`, asks, and goes on to `detail` itself.
+  if (!root.dispatchEvent(new CustomEvent("leaving", { cancelable: true, detail: newURL }))) {
+    history.pushState(null, "", oldURL);
+    return;
+  }
   if (await show()) root.focus({ preventScroll: true });
 });
 window.addEventListener("login", () => {
