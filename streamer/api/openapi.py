@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from streamer.accounts.client import cookie_name
 from streamer.accounts.roles import Access
 from streamer.api import answers
 from streamer.api.operation import WEBSOCKET, Call, Operation
@@ -29,8 +30,9 @@ _ABOUT = (
     "refused gets application/problem+json; any may get 421 for a host name that the site does not have, and 503 if "
     "the accounts cannot be read."
 )
+_COOKIE = "streamer-PORT"
 _SECURITY = {
-    "session": {"type": "apiKey", "in": "cookie", "name": "streamer-8080", "description": "Set by POST /session."},
+    "session": {"type": "apiKey", "in": "cookie", "name": _COOKIE, "description": "Set by POST /session."},
     "token": {"type": "http", "scheme": "bearer", "description": "Made by `streamer user token`."},
 }
 _OF_BODIES = (
@@ -51,8 +53,8 @@ def operation(operations: Sequence[Operation]) -> Operation:
     def text() -> str:
         return json.dumps(document([*operations, own]))
 
-    async def show(_: Call) -> web.StreamResponse:
-        return web.Response(text=text(), content_type=JSON)
+    async def show(call: Call) -> web.StreamResponse:
+        return web.Response(text=text().replace(_COOKIE, cookie_name(call.request)), content_type=JSON)
 
     own = Operation("GET", DOCUMENT, "This document", Access.ANYONE, show, media=JSON)
     return own

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
-    sections = {
+    sections: dict[str, Any] = {
         "detector": {"name": "starter", "workers": 1},
         "store": {"folder": str(tmp_path / "events"), "keep_days": None, "min_free_gb": 0},
     }

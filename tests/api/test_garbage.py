@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -51,7 +52,7 @@ def sdp(ctx: object, value: object) -> bytes:  # noqa: ARG001
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
     """A site with a camera and events."""
-    sections = {
+    sections: dict[str, Any] = {
         "detector": {"name": "starter", "workers": 1},
         "cameras": {"gate": CAMERA},
         "store": {"folder": str(tmp_path / "events"), "keep_days": None, "min_free_gb": 0},
@@ -93,6 +94,7 @@ def operations_of(client: Client, part: str) -> Iterator[APIOperation[Any, Any, 
     """The operations of a part whose answers end."""
     schema = schemathesis.openapi.from_dict(client.get("/openapi.json"))
     for found in schema.include(tag=part).get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         if not operation.path.endswith(".mjpg"):
             yield operation

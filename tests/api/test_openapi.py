@@ -50,6 +50,7 @@ def test_the_server_has_the_document_with_itself_in_it() -> None:
         found = client.get("/openapi.json")
     assert list(found["paths"]) == ["/things", "/things/{name}", "/things/{name}/news", "/offer", "/openapi.json"]
     assert found["servers"] == [{"url": "/api/v1"}]
+    assert found["components"]["securitySchemes"]["session"]["name"] == f"streamer-{client.address[1]}"
 
 
 def test_a_query_is_shown_as_parameters_with_their_text() -> None:
