@@ -66,9 +66,9 @@ class _Router:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
             return answers.response(answers.of_exception(error))
-        except Exception:
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the client is gone") from None
+        except Exception as error:
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                raise  # the client is gone
             log.exception("%s %s failed", request.method, SECRETS.hide(request.path))
             if request.writer.output_size:  # the answer has begun: nothing but its end can tell the client
                 raise ConnectionResetError("an answer failed") from None

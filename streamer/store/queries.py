@@ -34,10 +34,10 @@ class _Resolved(EventFilter):
 
     Attributes:
         zones: lists of zones as JSON, which have one of the filter's zones.
-        with_text: column and value of the names that contain the filter's text.
+        with_text: columns, each with its names that contain the filter's text.
     """
 
-    with_text: tuple[tuple[str, str], ...] = ()
+    with_text: tuple[tuple[str, list[str]], ...] = ()
 
 
 class Cursor(NamedTuple):
@@ -186,8 +186,8 @@ def _resolved(connection: sqlite3.Connection, wanted: EventFilter) -> _Resolved:
         lists = [text for text in _values(connection, "zones") if not set(json.loads(text)).isdisjoint(wanted.zones)]
         values["zones"] = tuple(lists) or ("",)  # no event has this
     searched = _SEARCHED if wanted.text else ()
-    names = ((column, name) for column in searched for name in _values(connection, column, wanted.text))
-    return _Resolved(**values, with_text=tuple(names))
+    found = ((column, _values(connection, column, wanted.text)) for column in searched)
+    return _Resolved(**values, with_text=tuple((column, names) for column, names in found if names))
 
 
 def _parts(wanted: _Resolved) -> Iterable[_Resolved]:
@@ -241,9 +241,9 @@ def _conditions(wanted: _Resolved, *, indexed: bool = True) -> tuple[str, list[A
     if wanted.open is not None:
         found.append("end_time IS NULL" if wanted.open else "end_time IS NOT NULL")
     if wanted.text:
-        named = [f"+{column} = ?" for column, _ in wanted.with_text]
+        named = [f"+{column} IN ({', '.join('?' * len(names))})" for column, names in wanted.with_text]
         found.append(f"({' OR '.join([*named, _HAS_TEXT])})")
-        values += [*(name for _, name in wanted.with_text), wanted.text]
+        values += [*itertools.chain.from_iterable(names for _, names in wanted.with_text), wanted.text]
     return " AND ".join(found) or "1", values
 
 

@@ -178,3 +178,15 @@ def test_a_step_of_the_schema_that_fails_changes_nothing(tmp_path: Path, monkeyp
     assert schema.version_of(connection) == len(schema.STEPS) - 1
     assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'more'").fetchall()
     connection.close()
+
+
+def test_a_text_that_very_many_names_have_is_found(tmp_path: Path) -> None:
+    """SQLite refuses an expression of more than 1,000 terms."""
+    connection = open_for_writing(tmp_path / "events.db")
+    connection.execute("BEGIN")
+    for number in range(1100):
+        changes.save(connection, ended(NOON + number, label=f"thing {number}"), EventPhase.END)
+    connection.execute("COMMIT")
+    found = queries.find(connection, EventFilter(text="THING"), limit=2)
+    connection.close()
+    assert [one.label for one in found] == ["thing 1099", "thing 1098"]
