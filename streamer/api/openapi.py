@@ -28,7 +28,7 @@ _ABOUT = (
     "Cameras, live video, events and settings of a Streamer site. Times are ISO 8601 in UTC. Boxes and points are "
     "relative to the frame: 0..1 of its width and height, x right, y down; a box is x1, y1, x2, y2. A request that is "
     "refused gets application/problem+json; any may get 421 for a host name that the site does not have, and 503 if "
-    "the accounts cannot be read."
+    "the accounts cannot be read or the site is still starting."
 )
 _COOKIE = "streamer-PORT"
 _SECURITY = {
