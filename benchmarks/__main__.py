@@ -30,6 +30,7 @@ ALL = (
     "cameras",
     "event_files",
     "annotated_clips",
+    "events_page",
 )
 
 for name in ALL:

@@ -12,7 +12,7 @@ export function stateText({ state, state_s: lasts, reason }) {
   const text = STATES[state] ?? state, what = FAULTS[state];
   if (!what || (state === "starting" && !reason)) return { text, fault: "" };
   const since = timeText(new Date(Date.now() - 1000 * lasts).toISOString());
-  return { text, fault: `${what} since ${since} (${duration(lasts)})${reason ? `\n${reason}` : ""}` };
+  return { text, fault: `${what} since ${since} (${duration(lasts)})${reason ? `\n${reason[0].toUpperCase()}${reason.slice(1)}` : ""}` };
 }
 
 /** Frame rate, and the age of the frames that are shown. */
