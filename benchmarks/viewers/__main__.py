@@ -68,8 +68,8 @@ def _print_viewers(number: int, window: Window, had: Sequence[dict[str, int]]) -
     table.note(f"{text}\n    {', '.join(f'{thread} {share:.3f}' for thread, share in most)}")
 
 
-def report(found: dict[int, list[Window]], name: str) -> None:
-    """Print the table and the goals."""
+def report(found: dict[int, list[Window]], name: str, *, has_goals: bool) -> None:
+    """Print the table, and the goals if it has some."""
     cpu = {number: median(one.cpu_s / one.seconds for one in windows) for number, windows in found.items()}
     age_ms = {
         number: median(one.age_p95_ms("detector", list(one.after.streams)) for one in windows)
@@ -81,6 +81,8 @@ def report(found: dict[int, list[Window]], name: str) -> None:
     ]
     table.title(f"viewers of one camera, {KIND}, {name}")
     table.table(["viewers", "CPU time, ms a second", "of one viewer", "age at the detector, p95, ms"], rows)
+    if not has_goals:
+        return
     interval_ms = 1e3 / KIND.fps
     table.goals(
         [
@@ -107,7 +109,7 @@ def main() -> None:
     options = parser.parse_args()
     module = "benchmarks.viewers.usual" if options.usual else "benchmarks.cameras.observed"
     found = measure(options.seconds, options.rounds, module)
-    report(found, "an encoder for each viewer" if options.usual else "one encoder")
+    report(found, "an encoder for each viewer" if options.usual else "one encoder", has_goals=not options.usual)
 
 
 if __name__ == "__main__":
