@@ -53,12 +53,14 @@ class H264Encoder:
 
     Args:
         settings: of the live video.
+        annotated: encode frames with the boxes on them, where these are drawn.
     """
 
-    def __init__(self, settings: LiveVideoSettings) -> None:
+    def __init__(self, settings: LiveVideoSettings, *, annotated: bool = False) -> None:
         from aiortc.codecs.h264 import H264Encoder as Packetizer  # here: it imports all codecs, which takes 0.2 s
 
         self._settings = settings
+        self._annotated = annotated
         self._packetizer = Packetizer()
         self._codec: VideoCodecContext | None = None
         self._fit: PictureFit | None = None
@@ -72,7 +74,8 @@ class H264Encoder:
         self._last_ticks = frame.ticks
         source = frame.scene.frame
         ratio = source.sample_aspect_ratio or Fraction(1)
-        return self.encode(source.picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=fresh)
+        picture = frame.scene.shown if self._annotated else source.picture
+        return self.encode(picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=fresh)
 
     def encode(
         self,

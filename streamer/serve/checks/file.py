@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.accounts.site_access import check_access
 from streamer.config.camera import CameraSettings
 from streamer.config.loading import is_site, load_settings, load_site
 from streamer.config.settings import MetricsSettings, Settings, StreamSettings
@@ -85,6 +86,7 @@ def check_site(site: SiteSettings) -> None:
 
 def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
     check_site(site)
+    check_access(site.web, file)
     width = max(map(len, site.cameras))
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():
