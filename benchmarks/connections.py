@@ -24,6 +24,7 @@ from benchmarks.viewers.watching import Watching
 from tests.faults.camera.ports import reserve_port
 
 KIND = Kind((640, 360), 10, None)
+STARTED_WITHIN_S = 180.0
 WARM_UP_S = 5.0
 SETTLED_S = 3.0
 FIRST_FRAME_S = 60.0
@@ -107,7 +108,7 @@ def main() -> None:
         address = f"127.0.0.1:{reserved.getsockname()[1]}"
         command = ["serve", "--config", str(rig.site), "--set", f"web.address={address}"]
         with Program(command, rig.file(".log")) as program:
-            Programs([program]).wait_for(rig.names)
+            Programs([program]).wait_for(rig.names, STARTED_WITHIN_S)
             time.sleep(WARM_UP_S)
             camera = f"http://{address}/api/v1/cameras/{name}"
             before, after = measure(program, camera, options.times, options.at_once)

@@ -24,6 +24,7 @@ from tests.faults.camera.ports import reserve_port
 
 KIND = Kind((1280, 720), 15, None)
 NUMBERS = (0, 1, 10)
+STARTED_WITHIN_S = 180.0
 WARM_UP_S = 6.0
 _SETTLED_S = 2.0
 _MOST_CPU = 1.3
@@ -39,7 +40,7 @@ def measure(seconds: float, rounds: int, module: str) -> dict[int, list[Window]]
         command = ["serve", "--config", str(rig.site), "--set", f"web.address={address}"]
         with Program(command, rig.file(".log"), module=module) as program:
             programs = Programs([program])
-            programs.wait_for(rig.names)
+            programs.wait_for(rig.names, STARTED_WITHIN_S)
             time.sleep(WARM_UP_S)
             with viewers(f"http://{address}/api/v1/cameras/{name}") as watching:
                 for _ in range(rounds):
