@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
+from streamer.api.cameras.probe import operations as probe
 from streamer.api.context import ApiContext
 from streamer.api.live.operations import operations as live
 from streamer.api.operation import Operation
@@ -19,6 +20,7 @@ PARTS: Sequence[Part] = (
     session.operations,
     cameras,
     live,
+    probe,
     status,
     system,
     log,

@@ -6,13 +6,11 @@ Web server's thread; the status is read on another thread, because it asks the s
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
-from pydantic import BaseModel
 
 from streamer.accounts.roles import Access
 from streamer.api.cameras.camera_list import CameraList
@@ -45,15 +43,15 @@ def operations(context: ApiContext) -> Sequence[Operation]:
     """The status over a WebSocket."""
     cameras = CameraList(context.site)
 
-    def status() -> Status:
+    def status(browser_cameras: int) -> Status:
         return Status(
             revision=context.settings_file.revision,
             cameras=tuple(cameras.now()),
             detectors=tuple(detectors_of(context.site)),
-            browser_cameras=0,
+            browser_cameras=browser_cameras,
         )
 
-    feed = StatusFeed(status)
+    feed = StatusFeed(lambda: len(context.browser_cameras.sessions), status)
     summary = "The status once a second, as JSON texts"
     return (Operation("GET", "/status", summary, Access.VIEWER, feed.serve, media=WEBSOCKET, messages=(Status,)),)
 
@@ -62,11 +60,12 @@ class StatusFeed:
     """Sends the status to each WebSocket; one that reads too slowly misses some.
 
     Args:
-        status: makes the status; called on another thread.
+        browser_cameras: counts the webcams of browsers.
+        status: makes the status from their number; called on another thread.
     """
 
-    def __init__(self, status: Callable[[], BaseModel]) -> None:
-        self._status = status
+    def __init__(self, browser_cameras: Callable[[], int], status: Callable[[int], Status]) -> None:
+        self._browser_cameras, self._status = browser_cameras, status
         self._text = ""
         self._next: asyncio.Future[None] | None = None  # done when `_text` has changed
         self._maker: asyncio.Task[None] | None = None
@@ -105,7 +104,7 @@ class StatusFeed:
     async def _make(self) -> None:
         while True:
             try:
-                self._text = await asyncio.to_thread(self._made)
+                self._text = await asyncio.to_thread(self._made, self._browser_cameras())
             except Exception:
                 log.exception("the status cannot be read")
             else:
@@ -114,8 +113,8 @@ class StatusFeed:
                     changed.set_result(None)
             await asyncio.sleep(EVERY_S)
 
-    def _made(self) -> str:
-        return json.dumps(self._status().model_dump(mode="json"))
+    def _made(self, browser_cameras: int) -> str:
+        return self._status(browser_cameras).model_dump_json()
 
 
 async def _until_closed(socket: web.WebSocketResponse) -> None:
