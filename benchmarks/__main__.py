@@ -20,6 +20,7 @@ ALL = (
     "suppression",
     "live_age",
     "glass_to_glass",
+    "page",
     "reconnects",
     "capture_isolation",
     "killed_recording",

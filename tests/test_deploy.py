@@ -273,9 +273,9 @@ def test_compose_of_a_site_mounts_its_settings_and_passwords_and_publishes_its_p
         assert camera.source.password_file is not None
         assert camera.source.password_file.parent == config.parent
         assert camera.source.password_file.suffix == ".password"  # not committed, not in the images
-    addresses = {entry.to for camera in settings.cameras.values() for entry in camera.outputs if "://" in entry.to}
-    ports = {urlsplit(address).port for address in (*addresses, f"//{settings.metrics.address}")}
-    assert {int(mapping.rsplit(":", 1)[1]) for mapping in service["ports"]} == ports == {8080, 9090}
+    ports = {str(urlsplit(f"//{address}").port) for address in (settings.web.address, settings.metrics.address)}
+    published = {mapping.rsplit(":", 1)[1] for mapping in service["ports"]}
+    assert published == ports | {f"{settings.web.live.udp_ports}/udp"} == {"8080", "9090", "50000-50039/udp"}
     assert all(mapping.startswith("127.0.0.1:") for mapping in service["ports"])
     assert "http://127.0.0.1:9090/healthz" in service["healthcheck"]["test"][-1]
     compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
@@ -317,6 +317,7 @@ def test_settings_of_a_site_from_the_readme_are_valid_and_serve_this_machine_onl
     assert step is not None
     settings = load_site(ROOT / step[1])
     assert unit_command(SITE_UNIT)[3] == "/etc/streamer/site.yaml"
+    assert settings.web.address == "127.0.0.1:8080"
     outputs = [entry.to for camera in settings.cameras.values() for entry in camera.outputs]
     assert not [to for to in outputs if "0.0.0.0" in to]
 

@@ -7,6 +7,7 @@ of every other. Passwords are stored as argon2 hashes. Sessions and tokens are r
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,16 @@ class Token:
 def hashed(secret: str) -> bytes:
     """The SHA-256 under which a session or token is stored."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def new_secret() -> str:
+    """A secret of a session, which nobody can guess: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def new_token() -> str:
+    """The secret of a token. Programs that search for secrets in files recognise its beginning."""
+    return f"streamer_{new_secret()}"
 
 
 class AccountStore:

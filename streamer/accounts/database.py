@@ -70,12 +70,21 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         AccountsError: it cannot be written.
     """
     with _errors(path, "write"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))  # before SQLite, which has no mode
+        if not path.exists():
+            _make_file(path)
         with closing(_connected(path)) as db:
             db.execute("BEGIN IMMEDIATE")
             with db:
                 yield db
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty file before SQLite does, which would let others read it. Root makes it for the folder's user."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, MODE))
+    if os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
 
 
 def _connected(path: Path | None) -> sqlite3.Connection:
@@ -113,7 +122,12 @@ def _make(db: sqlite3.Connection) -> None:
 def _errors(path: Path, action: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise AccountsError(f"cannot {action} the accounts in {path}: {error.strerror or error}") from error
-    except sqlite3.Error as error:
-        raise AccountsError(f"cannot {action} the accounts in {path}: {error}") from error
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        remedy = "do this as the user of the site, who owns the file" if _lacks_rights(error) else "see web.accounts"
+        raise AccountsError(f"cannot {action} the accounts in {path}: {reason}; {remedy}") from error
+
+
+def _lacks_rights(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return isinstance(error, PermissionError) or code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)

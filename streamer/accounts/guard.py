@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Self
+from typing import NamedTuple, Self
 
 from aiohttp import web
 
@@ -34,6 +34,15 @@ FRESH_S = 1.0
 """How long a login is taken as valid without looking it up again."""
 MOST_KEPT = 1000
 _BEARER = {"WWW-Authenticate": "Bearer"}
+
+
+class _Watch(NamedTuple):
+    """Something that ends with a login."""
+
+    credential: Credential
+    access: Access
+    end: Callable[[], object]
+    is_open: Callable[[], bool] = lambda: True
 
 
 class Guard:
@@ -59,7 +68,7 @@ class Guard:
         self._reads = ThreadPool(1, "accounts")
         self._logins = Logins(store, now)
         self._found: dict[Credential, tuple[User, float]] = {}
-        self._watches: dict[object, tuple[Credential, Access, Callable[[], object]]] = {}
+        self._watches: dict[object, _Watch] = {}
         self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
@@ -131,16 +140,26 @@ class Guard:
         Args:
             request: one that was admitted.
             access: who may send it.
-            end: ends what the request has begun, such as a WebSocket; it does not wait.
+            end: ends the answer to the request, such as a WebSocket; it does not wait.
         """
-        key = object()
-        self._watches[key] = (credential_of(request), access, end)
-        if self._watching is None:
-            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        key = self._add(_Watch(credential_of(request), access, end))
         try:
             yield
         finally:
             self._watches.pop(key, None)
+
+    def follow(
+        self, request: web.Request, access: Access, end: Callable[[], object], is_open: Callable[[], bool]
+    ) -> None:
+        """The same for something that a request begins and that goes on after its answer, while `is_open` says so."""
+        self._add(_Watch(credential_of(request), access, end, is_open))
+
+    def _add(self, watch: _Watch) -> object:
+        key = object()
+        self._watches[key] = watch
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+        return key
 
     async def _watch(self) -> None:
         while self._watches:
@@ -149,13 +168,16 @@ class Guard:
         self._watching = None
 
     async def _end_invalid(self) -> None:
-        for key, (credential, access, end) in list(self._watches.items()):
+        for key, watch in list(self._watches.items()):
+            if not watch.is_open():
+                self._watches.pop(key, None)
+                continue
             try:
-                is_valid = access.allows(await self._user(credential))
+                is_valid = watch.access.allows(await self._user(watch.credential))
             except Refused:  # the file cannot be read now
                 continue
             if not is_valid and self._watches.pop(key, None) is not None:
-                end()
+                watch.end()
 
     async def _user(self, credential: Credential) -> User | None:
         user, until_s = self._found.get(credential, (None, -math.inf))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
-from streamer.accounts.account_store import AccountStore
+from streamer.accounts.account_store import AccountStore, new_secret
 from streamer.accounts.errors import AccountsError, Refused
 from streamer.accounts.passwords import is_outdated, matches, password_hash
 from streamer.accounts.roles import User
@@ -21,7 +20,6 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 10
 """Logins that wait for the thread; each takes about 0.2 s."""
-SECRET_BYTES = 32
 
 
 class Logins:
@@ -83,6 +81,6 @@ class Logins:
             return None
         if is_outdated(stored):
             self._store.set_password(user.name, password_hash(password), keeps_sessions=True)
-        secret = secrets.token_urlsafe(SECRET_BYTES)
+        secret = new_secret()
         self._store.add_session(user.name, secret, self._now())
         return user, secret

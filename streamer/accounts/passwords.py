@@ -1,4 +1,4 @@
-"""Passwords: which are accepted, and their argon2 hashes (RFC 9106). Pure; hashing takes about 0.2 s of one core.
+"""Names and passwords: which are accepted, and argon2 hashes (RFC 9106). Pure; hashing takes about 0.2 s of one core.
 
 argon2-cffi releases Python's lock meanwhile. One lane is used, so a login takes no other core from the detector.
 """
@@ -6,6 +6,7 @@ argon2-cffi releases Python's lock meanwhile. One lane is used, so a login takes
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 
 from argon2 import PasswordHasher
@@ -15,8 +16,22 @@ from streamer.errors import ConfigError
 
 SHORTEST, LONGEST = 8, 256
 """Characters of a password."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _HASHER = PasswordHasher(time_cost=3, memory_cost=65_536, parallelism=1)
 """The second recommendation of RFC 9106 (section 4), 64 MiB, with one lane."""
+
+
+def check_name(name: str, what: str = "name") -> None:
+    """Check the name of a new user, or the label of a token.
+
+    Raises:
+        ConfigError: it has other characters, or is too long.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} is no {what}: give up to 64 letters of English, digits, '.', '_', '-' and '@'; the first is a "
+            "letter or a digit"
+        )
 
 
 def check_new(password: str, name: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from streamer.accounts.guard import Guard
 from streamer.accounts.roles import Access, Role
 from streamer.api.context import ApiContext
-from streamer.api.operation import Call, Operation, Problem, Values
+from streamer.api.operation import Answer, Call, Operation, Problem, Values
 from streamer.browser_camera.session import BrowserSession, Returns
 from streamer.browser_camera.sessions import MOST_OFFER, BrowserCameras, InvalidOffer, TooMany
 from streamer.values.states import FrameState
@@ -25,7 +27,7 @@ class Offer(Values):
     """What comes back: `boxes` of each frame over the data channel, or the annotated `video`."""
 
 
-class Answer(BaseModel):
+class OpenSession(Answer):
     """An open session."""
 
     id: str
@@ -37,7 +39,7 @@ class Answer(BaseModel):
     """The session ends after this time."""
 
 
-class BrowserCamera(BaseModel):
+class BrowserCamera(Answer):
     """A session."""
 
     id: str
@@ -57,15 +59,15 @@ class BrowserCamera(BaseModel):
     dropped: int
 
 
-class BrowserCameraList(BaseModel):
+class BrowserCameraList(Answer):
     """The sessions that a user may see: admins all, viewers their own."""
 
-    browser_cameras: list[BrowserCamera]
+    browser_cameras: tuple[BrowserCamera, ...]
 
 
 def operations(context: ApiContext) -> Sequence[Operation]:
     """See `streamer.api.operations`."""
-    part = _Part(context.browser_cameras)
+    part = _Part(context.browser_cameras, context.guard)
     return (
         Operation(
             "POST",
@@ -74,8 +76,9 @@ def operations(context: ApiContext) -> Sequence[Operation]:
             Access.VIEWER,
             part.open,
             body=Offer,
-            answer=Answer,
+            answer=OpenSession,
             status=HTTPStatus.CREATED,
+            others=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
         ),
         Operation(
             "GET",
@@ -92,27 +95,34 @@ def operations(context: ApiContext) -> Sequence[Operation]:
             Access.VIEWER,
             part.end,
             status=HTTPStatus.NO_CONTENT,
+            others=(HTTPStatus.NOT_FOUND,),
         ),
     )
 
 
 class _Part:
-    def __init__(self, cameras: BrowserCameras) -> None:
+    def __init__(self, cameras: BrowserCameras, guard: Guard) -> None:
         self._cameras = cameras
+        self._guard = guard
 
-    async def open(self, call: Call) -> Answer:
+    async def open(self, call: Call) -> OpenSession:
         settings = self._cameras.settings
         try:
-            session, sdp = await self._cameras.open(call.body.sdp, call.body.returns, _name(call))
+            session, sdp = await self._cameras.open(call.body.sdp, call.body.returns, _name(call), _near(call))
         except TooMany as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         except InvalidOffer as error:
             raise Problem(HTTPStatus.BAD_REQUEST, str(error)) from error
-        return Answer(id=session.facts.id, sdp=sdp, max_width=settings.max_width, max_s=settings.max_s)
+        is_open = partial(self._is_open, session)
+        self._guard.follow(call.request, Access.VIEWER, partial(session.end, "the login has ended"), is_open)
+        return OpenSession(id=session.facts.id, sdp=sdp, max_width=settings.max_width, max_s=settings.max_s)
+
+    def _is_open(self, session: BrowserSession) -> bool:
+        return self._cameras.get(session.facts.id) is session
 
     async def list(self, call: Call) -> BrowserCameraList:
-        found = [_shown(session) for session in self._cameras.sessions if _may_see(call, session)]
-        return BrowserCameraList(browser_cameras=found)
+        found = (_shown(session) for session in self._cameras.sessions if _may_see(call, session))
+        return BrowserCameraList(browser_cameras=tuple(found))
 
     async def end(self, call: Call) -> None:
         session = self._cameras.get(call.path["id"])
@@ -125,6 +135,11 @@ def _name(call: Call) -> str:
     return "" if call.user is None else call.user.name
 
 
+def _near(call: Call) -> str | None:
+    transport = call.request.transport
+    return None if transport is None else str(transport.get_extra_info("sockname")[0])
+
+
 def _may_see(call: Call, session: BrowserSession) -> bool:
     if call.user is None:
         return False
@@ -133,6 +148,7 @@ def _may_see(call: Call, session: BrowserSession) -> bool:
 
 def _shown(session: BrowserSession) -> BrowserCamera:
     facts, stats, size = session.facts, session.run.stats, session.run.frame_size
+    ages = stats.ages.get("shown")
     return BrowserCamera(
         id=facts.id,
         user=facts.user,
@@ -141,8 +157,8 @@ def _shown(session: BrowserSession) -> BrowserCamera:
         ends=facts.opened + timedelta(seconds=facts.max_s),
         width=None if size is None else size[0],
         height=None if size is None else size[1],
-        fps=0,
-        age_s=None,
+        fps=round(stats.shown / (datetime.now(UTC) - facts.opened).total_seconds(), 1),
+        age_s=None if ages is None else round(ages.percentile_s(50), 3),
         entered=stats.ledger.entered,
         shown=stats.shown,
         detected=stats.ledger.count(FrameState.DETECTED),

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from streamer.accounts.roles import Access
-from streamer.api import problems
+from streamer.api import answers
 from streamer.api.operation import WEBSOCKET, Call, Operation
 from streamer.api.requests import JSON, MOST_CHARACTERS
 
@@ -83,11 +83,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 
 def _schemas(operations: Sequence[Operation]) -> tuple[Models, dict[str, Any]]:
     """References to the schemas of all models, and the schemas by name."""
-    chosen: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(problems.ProblemAnswer, "serialization"): None}
+    chosen: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(answers.ProblemAnswer, "serialization"): None}
     for one in operations:
         chosen.update({(model, "validation"): None for model in (one.query, one.body) if model is not None})
-        answers = (one.answer, *one.messages)
-        chosen.update({(model, "serialization"): None for model in answers if model is not None})
+        sent = (one.answer, *one.messages)
+        chosen.update({(model, "serialization"): None for model in sent if model is not None})
     models, found = models_json_schema(list(chosen), ref_template=_REFERENCE)
     return models, found.get("$defs", {})
 
@@ -124,10 +124,10 @@ def _responses(one: Operation, models: Models) -> dict[str, Any]:
         refused.update(_OF_BODIES)
     if one.media == WEBSOCKET:
         refused |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UPGRADE_REQUIRED}
-    schema = models[problems.ProblemAnswer, "serialization"]
+    schema = models[answers.ProblemAnswer, "serialization"]
     found = {str(int(status)): _success(one, status, models) for status in _successes(one)}
     for status in sorted(refused):
-        content = {problems.MEDIA: {"schema": schema}}
+        content = {answers.MEDIA: {"schema": schema}}
         found[str(int(status))] = {"description": status.phrase, "content": content}
     return found
 

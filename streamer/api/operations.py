@@ -8,6 +8,7 @@ from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
 from streamer.api.cameras.probe import operations as probe
 from streamer.api.context import ApiContext
+from streamer.api.events.operations import operations as events
 from streamer.api.live.operations import operations as live
 from streamer.api.operation import Operation
 from streamer.api.system.log import operations as log
@@ -21,6 +22,7 @@ PARTS: Sequence[Part] = (
     cameras,
     live,
     probe,
+    events,
     status,
     system,
     log,

@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from streamer.api import problems
+from streamer.api import answers
 from streamer.api.operation import Operation, Problem
 
 JSON = "application/json"
@@ -57,7 +57,7 @@ def query_values(request: web.Request, model: type[BaseModel] | None) -> BaseMod
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise problems.of_values(error, model, "query") from error
+        raise answers.of_values(error, model, "query") from error
 
 
 async def body_of(request: web.Request, operation: Operation) -> BaseModel | None:
@@ -82,7 +82,7 @@ async def body_of(request: web.Request, operation: Operation) -> BaseModel | Non
     try:
         return operation.body.model_validate_json(content)
     except ValidationError as error:
-        raise problems.of_values(error, operation.body, "body") from error
+        raise answers.of_values(error, operation.body, "body") from error
 
 
 async def _read(request: web.Request) -> bytes:

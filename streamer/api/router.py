@@ -7,11 +7,9 @@ Web server's thread.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -19,7 +17,7 @@ from pydantic import BaseModel
 from streamer.accounts.errors import Refused
 from streamer.accounts.guard import Guard
 from streamer.accounts.roles import User
-from streamer.api import problems
+from streamer.api import answers
 from streamer.api.openapi import BASE, DOCUMENT
 from streamer.api.operation import WEBSOCKET, Call, Operation, Problem
 from streamer.api.requests import JSON, body_of, path_values, query_values
@@ -56,22 +54,22 @@ class _Router:
             operation, path = await self._match(request)
             return await self._admitted(request, operation, path)
         except Problem as problem:
-            return problems.response(problem)
+            return answers.response(problem)
         except Refused as refused:
-            return problems.response(Problem(refused.status, refused.detail, headers=refused.headers))
+            return answers.response(Problem(refused.status, refused.detail, headers=refused.headers))
         except StreamerError as error:
-            return problems.response(problems.of_error(error))
+            return answers.response(answers.of_error(error))
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
-            return problems.response(problems.of_exception(error))
+            return answers.response(answers.of_exception(error))
         except Exception:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError("the client is gone") from None
             log.exception("%s %s failed", request.method, SECRETS.hide(request.path))
             if request.writer.output_size:  # the answer has begun: nothing but its end can tell the client
                 raise ConnectionResetError("an answer failed") from None
-            return problems.response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the program failed; its log says why"))
+            return answers.response(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the program failed; its log says why"))
 
     async def _match(self, request: web.Request) -> tuple[Operation, dict[str, str]]:
         found = await self._dispatcher.resolve(request)
@@ -103,24 +101,8 @@ async def _answer(
     body = await body_of(request, operation)
     found = await operation.handle(Call(request, user, path, query, body))
     if isinstance(found, BaseModel):
-        return web.Response(text=_json(found), status=operation.status, content_type=JSON)
+        return web.Response(text=answers.text_of(found), status=operation.status, content_type=JSON)
     return web.Response(status=HTTPStatus.NO_CONTENT) if found is None else found
-
-
-def _json(answer: BaseModel) -> str:
-    """An answer without credentials."""
-    text = answer.model_dump_json()
-    if SECRETS.hide(text) == text:
-        return text
-    return json.dumps(_hidden(answer.model_dump(mode="json")))
-
-
-def _hidden(value: Any) -> Any:
-    if isinstance(value, str):
-        return SECRETS.hide(value)
-    if isinstance(value, dict):
-        return {name: _hidden(one) for name, one in value.items()}
-    return [_hidden(one) for one in value] if isinstance(value, list) else value
 
 
 def _has_head(operation: Operation) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 
 from streamer.broadcast.feed import Feed
 from streamer.broadcast.h264 import EncodedFrame, H264Encoder
-from streamer.broadcast.jpegs import JpegFrame, JpegMaker, Stills
+from streamer.broadcast.jpegs import SMALL_FPS, JpegFrame, JpegMaker, Stills
 from streamer.broadcast.overlay import Condition, LiveState
 from streamer.broadcast.overlay_feed import Moment, OverlayFeed
 from streamer.broadcast.shown import RateLimit, ShownClock, ShownFrame
@@ -32,6 +32,7 @@ class Broadcast:
     Attributes:
         video: H.264 frames.
         jpegs: JPEG frames without drawing, by False, and with boxes, by True.
+        small: small JPEG frames without drawing, a few per second.
         stills: the newest frame as JPEG, likewise.
         overlay: messages with the boxes of each frame.
     """
@@ -52,6 +53,10 @@ class Broadcast:
             )
             for boxes in (False, True)
         }
+        self.small: Feed[JpegFrame] = Feed(
+            f"small-{camera}", partial(JpegMaker, settings.quality, self.overlay.text, small=True), self._again
+        )
+        self._small_limit = RateLimit(SMALL_FPS)  # display thread
         self.stills = {
             boxes: Stills(lambda: self.moment()[0], settings.quality, boxes=boxes) for boxes in (False, True)
         }
@@ -73,7 +78,8 @@ class Broadcast:
 
     def put(self, scene: Scene) -> None:
         """A scene was shown. Display thread."""
-        if not self._limit.takes(time.monotonic()):
+        now_s = time.monotonic()
+        if not self._limit.takes(now_s):
             return
         with self._lock:
             number = 0 if self._newest is None else self._newest.number + 1
@@ -83,6 +89,8 @@ class Broadcast:
         self.video.put(frame)
         for feed in self.jpegs.values():
             feed.put(frame)
+        if self._small_limit.takes(now_s):
+            self.small.put(frame)
 
     def set_condition(self, condition: Condition) -> None:
         """The state of the camera has changed. Any thread."""
@@ -95,7 +103,7 @@ class Broadcast:
         """End all feeds. Any thread but theirs."""
         self.overlay.close()
         self.video.close()
-        for feed in self.jpegs.values():
+        for feed in (*self.jpegs.values(), self.small):
             feed.close()
 
     def _again(self) -> ShownFrame | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from streamer.broadcast.shown import CLOCK_HZ, ShownFrame
 from streamer.interfaces import Scene
+from streamer.render.colours.track_colours import TrackColours
 from streamer.values.events import Watched
 
 
@@ -47,40 +48,44 @@ def hello(camera: str) -> str:
     return json.dumps({"hello": {"camera": camera, "rtp_clock_hz": CLOCK_HZ}})
 
 
-def message(frame: ShownFrame | None, condition: Condition) -> str:
+def message(frame: ShownFrame | None, condition: Condition, colours: TrackColours) -> str:
     """The message for one frame, or for a change of the state, then with the newest frame again.
 
     Args:
         frame: None before the first.
         condition: of the camera.
+        colours: of its tracks.
     """
     content: dict[str, Any] = {"rtp": None if frame is None else frame.rtp, "state": condition.state}
     if condition.reason:
         content["reason"] = condition.reason
-    content |= {"tracks": []} if frame is None else _of(frame.scene)
+    content |= {"tracks": []} if frame is None else scene_content(frame.scene, colours)
     return json.dumps(content, separators=(",", ":"))
 
 
-def _of(scene: Scene) -> dict[str, Any]:
+def scene_content(scene: Scene, colours: TrackColours) -> dict[str, Any]:
+    """What a message says of a scene: its time, its boxes relative to the frame, and its counts."""
     content: dict[str, Any] = {
         "time_s": round(scene.frame.time_s, 3),
         "age_s": round(time.monotonic() - scene.frame.captured_s, 3),
         "fps": round(scene.fps, 1),
         "width": scene.frame.width,
         "height": scene.frame.height,
-        "tracks": _tracks(scene),
+        "tracks": _tracks(scene, colours),
     }
     counts = _counts(scene.watched)
     return content | ({"counts": counts} if counts else {})
 
 
-def _tracks(scene: Scene) -> list[dict[str, Any]]:
+def _tracks(scene: Scene, colours: TrackColours) -> list[dict[str, Any]]:
     width, height = scene.frame.width, scene.frame.height
+    colour = colours.of(scene.tracks, scene.frame.time_s)
     return [
         {
             "id": one.id,
             "label": one.label,
             "score": round(one.score, 2),
+            "colour": "#{:02x}{:02x}{:02x}".format(*colour[one.id]),
             "box": [
                 round(one.box[0] / width, 4),
                 round(one.box[1] / height, 4),

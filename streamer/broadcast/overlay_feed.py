@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from streamer.broadcast.overlay import Condition, message
 from streamer.broadcast.shown import ShownFrame
+from streamer.render.colours.track_colours import TrackColours
 
 Moment = tuple[ShownFrame | None, Condition]
 """The newest frame, None before the first, and the state of the camera."""
@@ -30,6 +31,7 @@ class OverlayFeed:
     def __init__(self, moment: Callable[[], Moment]) -> None:
         self._moment = moment
         self._takers: list[Callable[[str], None]] = []  # the event loop's thread, like `_made`
+        self._colours = TrackColours()
         self._made: tuple[ShownFrame | None, Condition, str] | None = None
         self._lock = threading.Lock()  # guards all below
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,5 +89,5 @@ class OverlayFeed:
     def _text(self, frame: ShownFrame | None, condition: Condition) -> str:
         """The message; the last one is kept, because viewers of boxes and of JPEG frames need the same."""
         if self._made is None or self._made[0] is not frame or self._made[1] != condition:
-            self._made = frame, condition, message(frame, condition)
+            self._made = frame, condition, message(frame, condition, self._colours)
         return self._made[2]

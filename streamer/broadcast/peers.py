@@ -57,12 +57,22 @@ class Peers:
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
         return number, await answered
 
+    def __contains__(self, number: str) -> bool:
+        """Whether there is a viewer of this id."""
+        return number in self._tasks
+
+    def end(self, number: str) -> asyncio.Task[None] | None:
+        """Begin to end a viewer; the task that ends with it, None if there is none of this id."""
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
+        return task
+
     async def remove(self, number: str) -> bool:
         """End a viewer; False if there is none of this id."""
-        task = self._tasks.get(number)
+        task = self.end(number)
         if task is None:
             return False
-        task.cancel()
         await asyncio.wait([task])
         return True
 

@@ -6,10 +6,9 @@ The thread of the run is the display thread of its pipeline. Any thread may stop
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from typing import Any
 
+from streamer.broadcast.overlay import scene_content
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.source import BrowserSource
 from streamer.config.analytics import AnalyticsSettings
@@ -19,6 +18,7 @@ from streamer.flow.observers import RunObserver
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.observe.run_name import camera_name
+from streamer.render.colours.track_colours import TrackColours
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
@@ -128,34 +128,17 @@ def browser_settings(defaults: CameraSettings, priority: float) -> CameraSetting
     return defaults.model_copy(update=changed)
 
 
-def scene_content(scene: Scene) -> dict[str, Any]:
-    width, height = scene.frame.width, scene.frame.height
-    return {
-        "time_s": round(scene.frame.time_s, 3),
-        "age_s": round(time.monotonic() - scene.frame.captured_s, 3),
-        "fps": round(scene.fps, 1),
-        "tracks": [
-            {
-                "id": one.id,
-                "label": one.label,
-                "score": round(one.score, 2),
-                "box": [round(side / of, 4) for side, of in zip(one.box, (width, height) * 2, strict=True)],
-            }
-            for one in scene.objects
-        ],
-    }
-
-
 class _Answers(RunObserver):
     """Sends the boxes of each shown frame, with the time stamp that the browser gave it."""
 
     def __init__(self, source: BrowserSource, messages: Messages) -> None:
         self._source = source
         self._messages = messages
+        self._colours = TrackColours()
 
     def scene_shown(self, scene: Scene) -> None:
         """See `RunObserver`."""
-        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene)})
+        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene, self._colours)})
 
 
 class _Notices(SilentReporter):

@@ -19,7 +19,7 @@ import av
 
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.run import BrowserRun
-from streamer.config.web import BrowserCameraSettings
+from streamer.config.web import BrowserCameraSettings, LiveVideoSettings
 
 if TYPE_CHECKING:
     from aiortc import MediaStreamTrack, RTCPeerConnection
@@ -31,6 +31,7 @@ SILENCE_S = 10.0
 WARNING_S = 60.0
 """So long before its time is over, the browser is told."""
 _GOODBYE_S = 0.5
+_RETURN_S = 1.0
 
 
 class Returns(StrEnum):
@@ -95,22 +96,34 @@ class BrowserSession:
         self._receiving: list[asyncio.Task[None]] = []
         self._supervising: asyncio.Task[None] | None = None
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, live: LiveVideoSettings, near: str | None) -> str:
         """Accept the offer and start the run; returns the SDP answer.
 
         Args:
             offer: SDP with one video track that the browser sends.
+            live: has the UDP ports of WebRTC.
+            near: the address of this machine that the browser uses for HTTP.
 
         Raises:
+            NoPort: no UDP port is free.
             Exception: whatever aiortc raises at an offer that it cannot use; the connection is closed then.
         """
         from aiortc import RTCSessionDescription
+
+        from streamer.broadcast import candidates
 
         self._peer.on("track", self._on_track)
         self._peer.on("datachannel", self._messages.use)
         self._peer.on("connectionstatechange", self._on_state)
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+            (transceiver,) = self._peer.getTransceivers()
+            await candidates.gather(
+                transceiver.receiver.transport.transport._connection,
+                ports=candidates.parse_ports(live.udp_ports),
+                public_address=live.public_address,
+                near=near,
+            )
             await self._peer.setLocalDescription()
         except BaseException:
             await self._peer.close()
@@ -209,4 +222,5 @@ class BrowserSession:
         for task in self._receiving:  # a track that never began never ends
             task.cancel()
         await self._run_ended.wait()  # longer than usual while a detector is loaded
+        self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
         self._closed(self)

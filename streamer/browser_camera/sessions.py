@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.run import BrowserRun
 from streamer.browser_camera.session import BrowserSession, Returns, SessionFacts
-from streamer.config.web import BrowserCameraSettings
+from streamer.config.web import WebSettings
 from streamer.errors import StreamerError
 from streamer.serve.site import Site
 
@@ -36,12 +37,17 @@ class BrowserCameras:
 
     Args:
         site: has the detectors.
+        settings: of the page: of browser cameras, and of the UDP ports of WebRTC.
+
+    Attributes:
         settings: of browser cameras.
     """
 
-    def __init__(self, site: Site, settings: BrowserCameraSettings) -> None:
+    def __init__(self, site: Site, settings: WebSettings) -> None:
         self._site = site
-        self.settings = settings
+        self._live = settings.live
+        self.settings = settings.browser_camera
+        self._lock = threading.Lock()  # guards the dict, whose length any thread may ask for
         self._sessions: dict[str, BrowserSession] = {}
         self._opening = 0
         self._closed = False
@@ -55,13 +61,22 @@ class BrowserCameras:
         """A session by its id; None if it has ended."""
         return self._sessions.get(id_)
 
-    async def open(self, offer: str, returns: Returns, user: str) -> tuple[BrowserSession, str]:
+    @property
+    def number(self) -> int:
+        """How many sessions there are. Any thread."""
+        with self._lock:
+            return len(self._sessions)
+
+    async def open(
+        self, offer: str, returns: Returns, user: str, near: str | None = None
+    ) -> tuple[BrowserSession, str]:
         """Open a session; returns it with the SDP answer.
 
         Args:
             offer: SDP with one video track that the browser sends.
             returns: what goes back.
             user: who opens it.
+            near: the address of this machine that the browser uses for HTTP.
 
         Raises:
             TooMany: no room; the message says why.
@@ -73,12 +88,15 @@ class BrowserCameras:
         try:
             session = self._make(returns, user)
             try:
-                answer = await session.answer(offer)
+                answer = await session.answer(without_candidates(offer), self._live, near)
+            except StreamerError:
+                raise
             except Exception as error:  # an offer is a text from outside, and aiortc raises whatever comes
                 raise InvalidOffer(f"the offer cannot be answered: {error or type(error).__name__}") from error
         finally:
             self._opening -= 1
-        self._sessions[session.facts.id] = session
+        with self._lock:
+            self._sessions[session.facts.id] = session
         return session, answer
 
     async def close(self) -> None:
@@ -111,7 +129,8 @@ class BrowserCameras:
         return BrowserSession(facts, self.settings, _peer(), make_run, self._forget)
 
     def _forget(self, session: BrowserSession) -> None:
-        self._sessions.pop(session.facts.id, None)
+        with self._lock:
+            self._sessions.pop(session.facts.id, None)
 
 
 def check_offer(offer: str) -> None:
@@ -131,6 +150,15 @@ def check_offer(offer: str) -> None:
         raise InvalidOffer("the offer must have one video track, and no sound")
     if video[0].direction not in ("sendonly", "sendrecv"):
         raise InvalidOffer("the video track of the offer must be one that the browser sends")
+
+
+def without_candidates(offer: str) -> str:
+    """The offer without the browser's addresses: its checks tell from where it sends.
+
+    So nobody can make this machine send to an address of their choice.
+    """
+    lines = offer.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates")))
 
 
 def _peer() -> RTCPeerConnection:

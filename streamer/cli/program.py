@@ -22,7 +22,7 @@ from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
 from streamer.cli.serve import check as check_command
 from streamer.cli.serve import command as serve_command
-from streamer.cli.serve import control_commands
+from streamer.cli.serve import control_commands, user_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -75,6 +75,14 @@ cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
 cameras.command("reload")(control_commands.reload)
 app.add_typer(cameras, name="cameras")
+
+user = typer.Typer(help="Add, remove and list the users of the page, and their tokens.", no_args_is_help=True)
+user.command("add")(user_commands.add)
+user.command("passwd")(user_commands.passwd)
+user.command("remove")(user_commands.remove)
+user.command("list")(user_commands.list_users)
+user.command("token")(user_commands.token)
+app.add_typer(user, name="user")
 
 notify = typer.Typer(help="List and test the targets that are told of events.", no_args_is_help=True)
 notify.command("list")(notify_commands.list_targets)

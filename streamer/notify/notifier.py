@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -38,7 +38,7 @@ class Store(Outbox, Protocol):
 
     def waiting(self, target: str) -> int: ...
 
-    def on_commit(self, callback: Callable[[], None]) -> None: ...
+    def on_commit(self, callback: Callable[[Sequence[str]], object]) -> None: ...
 
     def flush(self, timeout_s: float = ...) -> bool: ...
 
@@ -136,7 +136,7 @@ class Notifier:
         """Each target, with the number of its messages that wait. Any thread."""
         return [(worker.status, self._store.waiting(name)) for name, worker in self._workers.items()]
 
-    def _wake(self) -> None:
+    def _wake(self, _: Sequence[str]) -> None:
         for worker in self._workers.values():
             worker.wake()
 

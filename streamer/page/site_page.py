@@ -41,9 +41,8 @@ class SitePage(WebPages):
         ]
         shown = f"the page at {context.settings.address} ({SETTING})"
         secure = None if tls is None else tls.context
-        super().__init__(
-            shown, address.host, address.port, pages, context.browser_cameras.close, headers=SAME_SITE, tls=secure
-        )
+        end = context.browser_cameras.close
+        super().__init__(shown, address.host, address.port, pages, end, headers=SAME_SITE, tls=secure)
 
 
 def _under_known_names(route: web.RouteDef, guard: Guard) -> web.RouteDef:

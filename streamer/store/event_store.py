@@ -76,7 +76,7 @@ class EventStore:
         self._retention: Retention | None = None
         self._lock: FileLock | None = None
         self._ends_killed_later = False
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[Sequence[str]], object]] = []
         self._callbacks_lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -103,12 +103,12 @@ class EventStore:
         self._retention = Retention(
             self._settings,
             AgeClock((keep_days or 0) * DAY_S, seen_time, clock=self._clock),
-            query=self._read,
+            query=self.read,
             put=self._writer.put,
             retry_now=self._writer.retry_now,
         )
         if self._ends_killed_later:
-            self._put(Change(self._end_killed, announced=True))
+            self._put(Change(self._end_killed, events=()))
         self._writer.start(self._retention.disk_full)
         self._retention.start()
 
@@ -130,7 +130,7 @@ class EventStore:
             phase: the part of the event that has happened.
             targets: each gets a delivery, in the same transaction.
         """
-        self._put(Change(lambda connection: changes.save(connection, record, phase, targets), announced=True))
+        self._put(Change(lambda connection: changes.save(connection, record, phase, targets), events=(record.id,)))
 
     def attach(self, event_id: str, **files: Any) -> None:
         """Set fields of the files of an event, and tell its targets in the same transaction; never waits. Any thread.
@@ -147,7 +147,8 @@ class EventStore:
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
         if files:
             asked = self._targets_for
-            self._put(Change(lambda connection: changes.attach(connection, event_id, files, asked), announced=True))
+            changed = (event_id,)
+            self._put(Change(lambda connection: changes.attach(connection, event_id, files, asked), events=changed))
 
     def record_file(self, camera: str, file: RecordedFile) -> None:
         """Note what a continuous recording of a camera did with a file. Never waits; any thread."""
@@ -155,7 +156,7 @@ class EventStore:
 
     def get(self, event_id: str) -> EventRecord | None:
         """The event of an id; None if there is none."""
-        return self._read(lambda connection: queries.get(connection, event_id), None)
+        return self.read(lambda connection: queries.get(connection, event_id), None)
 
     def find(
         self,
@@ -168,25 +169,25 @@ class EventStore:
         """See `streamer.store.queries.find`."""
         chosen = wanted or EventFilter()
         found: list[EventRecord] = []
-        return self._read(
+        return self.read(
             lambda connection: queries.find(connection, chosen, limit=limit, newest_first=newest_first, after=after),
             found,
         )
 
     def totals(self) -> tuple[int, int]:
         """The number of events, and the size of their files in bytes."""
-        return self._read(queries.totals, (0, 0))
+        return self.read(queries.totals, (0, 0))
 
     def favourite(self, ids: Iterable[str], on: bool) -> None:
         """Make events favourites, which retention keeps, or not. Never waits."""
         chosen = tuple(ids)
-        self._put(Change(lambda connection: changes.favourite(connection, chosen, on), announced=True))
+        self._put(Change(lambda connection: changes.favourite(connection, chosen, on), events=chosen))
 
     def delete(self, ids: Iterable[str]) -> None:
         """Delete events and their files. Events that last stay. Never waits."""
         assert self._retention is not None, "enter the store first"
         chosen, committed = tuple(ids), self._retention.check_now
-        self._put(Change(lambda connection: changes.delete(connection, chosen), committed, announced=True))
+        self._put(Change(lambda connection: changes.delete(connection, chosen), committed, events=chosen))
 
     def pending(self, target: str, limit: int = 100) -> list[Delivery]:
         """The oldest deliveries of a target that are not done, in order."""
@@ -210,8 +211,12 @@ class EventStore:
         nothing: dict[str, tuple[int, int]] = {}
         return self._or_nothing(lambda: self._outbox.drop_others(targets, before), nothing)
 
-    def on_commit(self, callback: Callable[[], None]) -> None:
-        """Call a function after each transaction with events or files, on the writer thread. Any thread."""
+    def on_commit(self, callback: Callable[[Sequence[str]], object]) -> None:
+        """Call a function after each transaction with events or files, on the writer thread. Any thread.
+
+        Args:
+            callback: gets the ids of the events that were changed or deleted by this program.
+        """
         with self._callbacks_lock:
             self._callbacks.append(callback)
 
@@ -225,12 +230,12 @@ class EventStore:
         assert self._writer is not None, "enter the store first"
         self._writer.put(change)
 
-    def _announce(self) -> None:
+    def _announce(self, events: Sequence[str]) -> None:
         with self._callbacks_lock:
             callbacks = tuple(self._callbacks)
         for callback in callbacks:
             try:
-                callback()
+                callback(events)
             except Exception:
                 log.exception("store: a function that is called after a commit failed")
 
@@ -262,7 +267,9 @@ class EventStore:
         if ended:
             log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
 
-    def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+    def read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """The result of a query, such as one of `streamer.store.queries`; `nothing` if it fails. Any thread."""
+
         def read() -> T:
             with self._readers.connection() as connection:
                 return query(connection)

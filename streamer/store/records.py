@@ -108,6 +108,7 @@ class EventFilter:
 
     Attributes:
         cameras, rules, labels, kinds: names.
+        zones: names; of events whose `zones` have one of them.
         since, until: of `start_time`, seconds since 1970; `until` is excluded.
         favourite: only favourites, or only others.
         open: only events that last, or only those that have ended.
@@ -118,6 +119,7 @@ class EventFilter:
     rules: tuple[str, ...] = field(default=())
     labels: tuple[str, ...] = field(default=())
     kinds: tuple[EventKind, ...] = field(default=())
+    zones: tuple[str, ...] = field(default=())
     since: float | None = None
     until: float | None = None
     favourite: bool | None = None

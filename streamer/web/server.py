@@ -33,7 +33,7 @@ _END_S = 2.0
 # Time for a running response when the server ends.
 _GRACE_S = 0.25
 # A request that was refused may go on sending its body for this time, so that the client reads why.
-_LINGERS_S = 2.0
+_LINGERS_S = 0.5
 
 _REMEDIES = {
     errno.EADDRINUSE: "the port is taken; choose another one, or end the program that has it",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ class Answer(NamedTuple):
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     content: bytes
 
     @property
@@ -54,7 +55,7 @@ class Client:
         with closing(http.client.HTTPConnection(*self.address, timeout=TIMEOUT_S)) as connection:
             connection.request(method, base + path, content, named)
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.headers), answer.read())
+            return Answer(answer.status, answer.headers, answer.read())
 
     def get(self, path: str, **headers: str) -> Any:
         """The JSON of a path, which is there."""

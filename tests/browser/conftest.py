@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+from tests.browser.event_store import EventFiles, event_site
+from tests.browser.events_page import EventsPage
 from tests.browser.site import CAMERAS, Site
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -87,9 +89,28 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, console: Console) -> Iterator[Page]:
     """A page at desktop size with nothing opened; `page.goto(site.url)` is the first step."""
+    yield from open_page(browser, console)
+
+
+def open_page(browser: Browser, console: Console) -> Iterator[Page]:
+    """A page in a profile of its own; it is closed when the iterator goes on."""
     context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")  # type: ignore[arg-type]
     context.set_default_timeout(_WAIT_MS)
     page = context.new_page()
     console.watch(page)
     yield page
     context.close()
+
+
+@pytest.fixture(scope="session")
+def event_files(tmp_path_factory: pytest.TempPathFactory) -> EventFiles:
+    """Clips, boxes and pictures for events."""
+    return EventFiles(tmp_path_factory.mktemp("event-files"))
+
+
+@pytest.fixture
+def events_page(tmp_path: Path, event_files: EventFiles, page: Page) -> Iterator[EventsPage]:
+    """A site with an empty store, and a page for its events; `events_page.open()` opens it."""
+    with event_site(tmp_path) as site:
+        yield EventsPage(site, event_files, page)
+        page.goto("about:blank")  # before the site ends, which the page would notice

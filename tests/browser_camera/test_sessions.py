@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from streamer.browser_camera import session as session_module
 from streamer.browser_camera.session import Returns
 from streamer.browser_camera.sessions import BrowserCameras, InvalidOffer, TooMany
-from streamer.config.web import BrowserCameraSettings
+from streamer.config.web import WebSettings
 from streamer.serve.site import Site
 from tests.browser_camera.webcam import CLOCK_HZ, FPS, Client, session
 from tests.serve.test_site import Kept, running, site_of
@@ -32,7 +32,7 @@ def site() -> Iterator[tuple[Site, Kept]]:
 
 def run(site: Site, work: Callable[[BrowserCameras], Coroutine[Any, Any, None]], **settings: Any) -> None:
     async def with_cameras() -> None:
-        cameras = BrowserCameras(site, BrowserCameraSettings(**settings))
+        cameras = BrowserCameras(site, WebSettings.model_validate({"browser_camera": settings}))
         try:
             await work(cameras)
         finally:

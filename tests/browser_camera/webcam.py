@@ -93,7 +93,7 @@ class Client:
     async def ended(self) -> str:
         """Wait for the end; returns the reason."""
         await self.wait_for(lambda messages: any("ended" in one for one in messages))
-        return next(one["ended"] for one in self.messages if "ended" in one)
+        return next(str(one["ended"]) for one in self.messages if "ended" in one)
 
     async def _take(self, text: str) -> None:
         async with self._arrived:

@@ -37,7 +37,6 @@ def test_the_example_of_a_site_is_valid() -> None:
     assert list(site.cameras) == ["front", "yard", "garage"]
     assert [one.to for one in site.cameras["garage"].outputs] == [
         "recordings/garage/%Y%m%d-%H%M%S.mp4",
-        "http://127.0.0.1:8080/garage",
     ]
     assert site.detector_of(site.cameras["yard"]).name == "starter"
 
@@ -113,7 +112,11 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 @pytest.mark.parametrize(
     ("text", "assignment", "problem"),
     [
-        ("web: {address: null}", None, "cameras: there is no camera, and no page to add one; give at least one, such "),
+        (
+            "web: {address: null}",
+            None,
+            "cameras: there is no camera, and no page to add one; give at least one, such as ",
+        ),
         ("cameras: {}", "web.address=null", "cameras: there is no camera, and no page to add one"),
         (
             "cameras: [front]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -26,7 +27,7 @@ def test_a_lost_camera_has_its_last_picture(tmp_path: Path) -> None:
     settings = Settings.model_validate({"analytics": {"camera": {"lost_s": 0}}, "events": {"clip": {"enabled": False}}})
     changed = threading.Condition()
 
-    def wake() -> None:
+    def wake(_: Sequence[str]) -> None:
         with changed:
             changed.notify_all()
 

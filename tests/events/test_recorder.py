@@ -94,7 +94,7 @@ def test_the_end_of_a_run_ends_its_events(service: EventService) -> None:
 
 def test_a_file_that_can_be_opened_again_is_not_lost_any_more(service: EventService) -> None:
     saved, camera = threading.Event(), service.camera("gate", SETTINGS)
-    service.store.on_commit(saved.set)
+    service.store.on_commit(lambda _: saved.set())
     for _ in range(2):
         with pytest.raises(SourceUnavailable), camera.recorder(RunStats()):
             raise SourceUnavailable("clip.mp4: no such file")

@@ -100,11 +100,36 @@ def test_files_that_are_complete_before_their_event_is_written_are_told(tmp_path
 def test_callbacks_follow_each_commit_and_may_fail(tmp_path: Path) -> None:
     told, seen = threading.Event(), []
     with EventStore(settings(tmp_path)) as store:
-        store.on_commit(lambda: 1 / 0)  # type: ignore[arg-type]
-        store.on_commit(lambda: (seen.append(len(store.find())), told.set()))  # type: ignore[arg-type,func-returns-value]
-        store.save(ended(), EventPhase.END)
+        store.on_commit(lambda _: 1 / 0)
+        store.on_commit(lambda ids: (seen.append((ids, len(store.find()))), told.set()))  # type: ignore[func-returns-value]
+        record = ended()
+        store.save(record, EventPhase.END)
         assert told.wait(DEADLINE_S)
-        assert seen[0] == 1
+        assert seen[0] == ([record.id], 1)
+
+
+def test_callbacks_get_the_ids_of_changed_and_deleted_events(tmp_path: Path) -> None:
+    told: list[str] = []
+    with EventStore(settings(tmp_path)) as store:
+        ((record, _),) = filled(store, 1)
+        store.on_commit(told.extend)
+        store.favourite([record.id], True)
+        assert store.flush(DEADLINE_S)
+        assert told == [record.id]
+        store.delete([record.id])
+        assert store.flush(DEADLINE_S)
+        assert told == [record.id, record.id]
+
+
+def test_callbacks_get_the_ids_of_events_beyond_a_limit(tmp_path: Path) -> None:
+    told, gone = list[str](), threading.Event()
+    with EventStore(settings(tmp_path, keep_gb=1e-6)) as store:
+        store.on_commit(lambda ids: gone.set() if told and ids == told else None)
+        (old, _), _ = filled(store, 2)
+        told.append(old.id)
+        store.delete(["unknown"])  # the limits are applied after it
+        assert gone.wait(DEADLINE_S)
+        assert store.get(old.id) is None
 
 
 def test_a_deleted_event_loses_its_files_and_an_open_one_stays(tmp_path: Path) -> None:

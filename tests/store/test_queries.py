@@ -20,6 +20,7 @@ from tests.store.stores import NOON, ended, event
 
 CAMERAS, RULES, LABELS = ("gate", "yard", "door"), ("door", "line"), ("Person", "Car", "")
 KINDS = (EventKind.ENTER, EventKind.CROSSING)
+ZONES: tuple[tuple[str, ...], ...] = ((), ("drive",), ("drive", 'lawn "2"'), ('lawn "2"',))
 
 
 def some_events() -> list[EventRecord]:
@@ -31,7 +32,9 @@ def some_events() -> list[EventRecord]:
                 for kind in KINDS:
                     make = event if number % 7 == 0 else ended
                     text = "no data" if number % 5 == 0 else ""
-                    found.append(make(NOON + number // 3, camera=camera, rule=rule, label=label, kind=kind, text=text))
+                    names = {"camera": camera, "rule": rule, "label": label, "kind": kind}
+                    zones = ZONES[number % len(ZONES)]
+                    found.append(make(NOON + number // 3, text=text, zones=zones, **names))
                     number += 1
     return [replace(one, favourite=at % 4 == 0) for at, one in enumerate(found)]
 
@@ -59,6 +62,7 @@ FILTERS = st.builds(
     rules=chosen(RULES),
     labels=chosen(LABELS),
     kinds=st.lists(st.sampled_from(KINDS), max_size=2).map(tuple),
+    zones=chosen(("drive", 'lawn "2"', "lawn")),
     since=st.none() | st.integers(-1, 13).map(lambda at: NOON + at),
     until=st.none() | st.integers(-1, 13).map(lambda at: NOON + at),
     favourite=st.none() | st.booleans(),
@@ -77,6 +81,7 @@ def expected(wanted: EventFilter, *, newest_first: bool) -> list[EventRecord]:
         )
         return (
             all(not allowed or name in allowed for allowed, name in names)
+            and (not wanted.zones or not set(wanted.zones).isdisjoint(one.zones))
             and (wanted.since is None or one.start_time >= wanted.since)
             and (wanted.until is None or one.start_time < wanted.until)
             and (wanted.favourite is None or one.favourite == wanted.favourite)
@@ -113,6 +118,8 @@ def test_many_names_are_found_without_reading_all_events(connection: sqlite3.Con
         EventFilter(labels=("Car", "Person"), until=NOON + 5),
         EventFilter(rules=("door", "line")),
         EventFilter(kinds=KINDS, since=NOON),
+        EventFilter(zones=("drive",), since=NOON),
+        EventFilter(zones=("drive",), cameras=("gate",), labels=("Car",)),
         EventFilter(favourite=True),
         EventFilter(open=True),
         EventFilter(cameras=CAMERAS, labels=tuple(map(str, range(100)))),
@@ -127,7 +134,27 @@ def test_every_query_reads_an_index_in_order(connection: sqlite3.Connection, wan
     for sql in traced:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
         assert not [step for step in plan if step == "USE TEMP B-TREE FOR ORDER BY" or step == "SCAN events"], plan
-        assert wanted.since is None or "start_time>" in plan[0]  # the events before are not read
+        if wanted.since is not None and "ORDER BY start_time" in sql:
+            assert "start_time>" in plan[0]  # the events before are not read
+
+
+@settings(max_examples=50)
+@given(wanted=FILTERS, bins=st.integers(1, 10), span=st.tuples(st.integers(-3, 12), st.floats(0.5, 20)))
+def test_counts_of_bins_are_those_of_the_events(
+    connection: sqlite3.Connection, wanted: EventFilter, bins: int, span: tuple[int, float]
+) -> None:
+    since, until = NOON + span[0], NOON + span[0] + span[1]
+    inside: dict[str, list[int]] = {}
+    for one in expected(replace(wanted, since=since, until=until), newest_first=True):
+        at = min(int((one.start_time - since) * bins / (until - since)), bins - 1)
+        inside.setdefault(one.camera, [0] * bins)[at] += 1
+    assert queries.counts(connection, wanted, since=since, until=until, bins=bins) == inside
+
+
+def test_names_are_those_of_the_events(connection: sqlite3.Connection) -> None:
+    assert queries.names(connection, "camera") == sorted(CAMERAS)
+    assert queries.names(connection, "label") == ["Car", "Person"]
+    assert queries.zone_names(connection) == ["drive", 'lawn "2"']
 
 
 @pytest.mark.parametrize("typed", ["whole", "end"])

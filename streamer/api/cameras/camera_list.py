@@ -88,7 +88,7 @@ class LastEvents:
                 self._events = found
         return found
 
-    def _forget(self) -> None:
+    def _forget(self, _: Sequence[str]) -> None:
         with self._lock:
             self._changes += 1
             self._events = {}

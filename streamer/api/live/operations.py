@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from streamer.accounts.roles import Access
 from streamer.api.context import ApiContext
 from streamer.api.live.pictures import Boxes, Pictures
-from streamer.api.live.sockets import Sockets
+from streamer.api.live.sockets import FrameSize, Sockets
 from streamer.api.live.whep import SDP, Whep
 from streamer.api.operation import WEBSOCKET, Handler, Operation
 
@@ -24,7 +24,7 @@ def operations(context: ApiContext) -> Sequence[Operation]:
         _get("snapshot.jpg", "The newest frame.", pictures.snapshot, "image/jpeg", Boxes),
         _get("stream.mjpg", "All frames from now on, as MJPEG.", pictures.stream, "multipart/x-mixed-replace", Boxes),
         _get("overlay", "The boxes of each frame that is shown.", sockets.overlay, WEBSOCKET),
-        _get("frames", "JPEG frames with their boxes, where WebRTC does not work.", sockets.frames, WEBSOCKET),
+        _get("frames", "JPEG frames with their boxes, where WebRTC fails.", sockets.frames, WEBSOCKET, FrameSize),
         Operation(
             "POST",
             f"{_CAMERA}/whep",

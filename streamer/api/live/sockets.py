@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
 
 from streamer.api.context import ApiContext
 from streamer.api.live.camera import VIEWER_TIMEOUT_S, broadcast_of, viewer_of
 from streamer.api.operation import Call
-from streamer.broadcast.jpegs import JpegFrame
+from streamer.broadcast.jpegs import SMALL_FPS, SMALL_PX, JpegFrame
 from streamer.broadcast.overlay import hello
 from streamer.broadcast.viewers import ViewerKind
 
@@ -28,6 +29,16 @@ T = TypeVar("T", str, JpegFrame)
 _MOST_WAITING = 8
 _LARGEST_MESSAGE_BYTES = 1024
 _PING_S = 20.0
+
+
+class FrameSize(BaseModel):
+    """How large the frames are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    small: bool = Field(
+        default=False, description=f"At most {SMALL_PX} pixels wide and high, at most {SMALL_FPS:g} a second."
+    )
 
 
 class Sockets:
@@ -56,7 +67,8 @@ class Sockets:
         with viewer_of(self._context, broadcast):
             client = _Client[JpegFrame](call.request, 1)
             await client.open()
-            with broadcast.jpegs[False].watch(client.put):
+            small = isinstance(call.query, FrameSize) and call.query.small
+            with (broadcast.small if small else broadcast.jpegs[False]).watch(client.put):
                 return await client.serve(lambda frame: client.socket.send_bytes(frame.message), acknowledged=True)
 
 

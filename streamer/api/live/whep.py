@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from streamer.accounts.roles import Access
 from streamer.api.context import ApiContext
 from streamer.api.live.camera import broadcast_of, refused_if_full
 from streamer.api.operation import Call, Problem
@@ -42,7 +43,9 @@ class Whep:
         transport = request.transport
         near = None if transport is None else transport.get_extra_info("sockname")[0]
         with refused_if_full():
-            number, answer = await self._peers.add(broadcast, offer, near)
+            peers = self._peers
+            number, answer = await peers.add(broadcast, offer, near)
+        self._context.guard.follow(request, Access.VIEWER, lambda: peers.end(number), lambda: number in peers)
         location = f"{request.path.partition('/cameras/')[0]}/whep/{number}"
         return web.Response(status=HTTPStatus.CREATED, text=answer, content_type=SDP, headers={"Location": location})
 

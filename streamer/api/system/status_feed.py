@@ -43,15 +43,15 @@ def operations(context: ApiContext) -> Sequence[Operation]:
     """The status over a WebSocket."""
     cameras = CameraList(context.site)
 
-    def status(browser_cameras: int) -> Status:
+    def status() -> Status:
         return Status(
             revision=context.settings_file.revision,
             cameras=tuple(cameras.now()),
             detectors=tuple(detectors_of(context.site)),
-            browser_cameras=browser_cameras,
+            browser_cameras=context.browser_cameras.number,
         )
 
-    feed = StatusFeed(lambda: len(context.browser_cameras.sessions), status)
+    feed = StatusFeed(status)
     summary = "The status once a second, as JSON texts"
     return (Operation("GET", "/status", summary, Access.VIEWER, feed.serve, media=WEBSOCKET, messages=(Status,)),)
 
@@ -60,12 +60,11 @@ class StatusFeed:
     """Sends the status to each WebSocket; one that reads too slowly misses some.
 
     Args:
-        browser_cameras: counts the webcams of browsers.
-        status: makes the status from their number; called on another thread.
+        status: makes the status; called on another thread.
     """
 
-    def __init__(self, browser_cameras: Callable[[], int], status: Callable[[int], Status]) -> None:
-        self._browser_cameras, self._status = browser_cameras, status
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
         self._text = ""
         self._next: asyncio.Future[None] | None = None  # done when `_text` has changed
         self._maker: asyncio.Task[None] | None = None
@@ -104,7 +103,7 @@ class StatusFeed:
     async def _make(self) -> None:
         while True:
             try:
-                self._text = await asyncio.to_thread(self._made, self._browser_cameras())
+                self._text = await asyncio.to_thread(self._made)
             except Exception:
                 log.exception("the status cannot be read")
             else:
@@ -113,8 +112,8 @@ class StatusFeed:
                     changed.set_result(None)
             await asyncio.sleep(EVERY_S)
 
-    def _made(self, browser_cameras: int) -> str:
-        return self._status(browser_cameras).model_dump_json()
+    def _made(self) -> str:
+        return self._status().model_dump_json()
 
 
 async def _until_closed(socket: web.WebSocketResponse) -> None:

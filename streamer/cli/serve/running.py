@@ -16,6 +16,7 @@ from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted, SinkUnavailable
 from streamer.observe.log_tail import LogTail
 from streamer.run.outputs import STANDARD_OUTPUT
+from streamer.serve.checks.page import page_problems
 from streamer.serve.report import SiteReport, site_report
 from streamer.serve.settings_file.settings_file import SettingsFile
 from streamer.serve.site import Site
@@ -112,9 +113,12 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
     from streamer.browser_camera.sessions import BrowserCameras
     from streamer.page.site_page import SitePage
 
+    if problems := page_problems(settings):  # only of the default address: others are refused
+        terminal.message(f"no page: {problems[0]}")
+        return
     stack.callback(page.broadcasts.close)
     guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
-    webcams = BrowserCameras(site, settings.web.browser_camera)
+    webcams = BrowserCameras(site, settings.web)
     context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, webcams, page.log)
     shown = SitePage(context, tls)
     try:

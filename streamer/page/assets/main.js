@@ -14,30 +14,39 @@ const VIEWS = {
   "my-camera": ["My camera", "my-camera", "my-camera"],
 };
 const root = document.getElementById("view");
-let leave = () => {}, aborter = new AbortController(), shown = 0;
+let leave = () => {}, aborter = new AbortController(), shown = 0, current = "";
 
-/** Show the view of the address: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
+/** Show the view of the address; resolves to whether it is another view: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
 async function show() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [head, name = ""] = path.split("/").map(decodeURIComponent);
   const [title, list, one] = VIEWS[head] ?? VIEWS.live;
   markCurrent(VIEWS[head] ? (head === "rules" ? "cameras" : head) : "live");
   document.title = `${name || title} - Streamer`;
-  await render(name ? one : list, { name, query: new URLSearchParams(query), signal: null });
+  return render(name ? one : list, { name, query: new URLSearchParams(query), signal: null });
 }
 
-/** Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. */
+/**
+ * Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. If this function
+ * has a method `update(params)`, another address of the same module is shown by it.
+ */
 async function render(module, params) {
   const turn = ++shown;
+  if (module === current && leave.update) {
+    leave.update(params);
+    return false;
+  }
   const { view } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
-  if (turn !== shown) return; // the user has gone on
-  leave();
+  if (turn !== shown) return false; // the user has gone on
   aborter.abort();
+  leave();
+  current = module;
   aborter = new AbortController();
   root.replaceChildren();
   root.className = `view-${module}`;
   leave = view(root, { ...params, signal: aborter.signal }) ?? (() => {});
   window.scrollTo(0, 0);
+  return true;
 }
 
 function markCurrent(head) {
@@ -98,8 +107,7 @@ function nameTheme() {
 
 window.addEventListener("hashchange", async () => {
   if (document.body.classList.contains("login")) return;
-  await show();
-  root.focus({ preventScroll: true });
+  if (await show()) root.focus({ preventScroll: true });
 });
 window.addEventListener("login", start);
 document.getElementById("theme").addEventListener("click", chooseTheme);

@@ -23,19 +23,19 @@ export class Player {
   /** The newest message of the overlay; null before the first. */
   scene = null;
 
-  #stage; #camera; #changed; #query;
+  #stage; #camera; #changed; #small;
   #overlay = null; #frames = null; #whep = null; #timers = []; #aborter = null;
   #scenes = new Map(); #shownRtp = null; #shownAt = 0;
 
   /**
    * @param {Stage} stage
-   * @param {{camera: string, frames?: object, changed?: () => void}} options `frames`: JPEG frames alone, with this
-   *   query (`width`, `fps`); `changed` is called when `way` or `reason` changes
+   * @param {{camera: string, small?: boolean, changed?: () => void}} options `small`: small JPEG frames, for a tile;
+   *   `changed` is called when `way` or `reason` changes
    */
-  constructor(stage, { camera, frames = null, changed = () => {} }) {
+  constructor(stage, { camera, small = false, changed = () => {} }) {
     this.#stage = stage;
     this.#camera = encodeURIComponent(camera);
-    this.#query = frames;
+    this.#small = small;
     this.#changed = changed;
   }
 
@@ -47,9 +47,9 @@ export class Player {
   start() {
     if (this.isPlaying) return;
     this.#aborter = new AbortController();
+    if (this.#small) return this.#openFrames();
     if (!this.#stage.hasPicture) this.#showSnapshot(this.#aborter.signal);
-    if (this.#query) this.#openFrames(this.#query);
-    else this.#openOverlay();
+    this.#openOverlay();
   }
 
   /** End all connections; the last picture stays. */
@@ -88,7 +88,7 @@ export class Player {
   /** A snapshot, which is there before any video. */
   async #showSnapshot(signal) {
     try {
-      const answer = await request("GET", `/cameras/${this.#camera}/snapshot.jpg`, { query: this.#query?.width && { width: this.#query.width }, signal });
+      const answer = await request("GET", `/cameras/${this.#camera}/snapshot.jpg`, { signal });
       const picture = await createImageBitmap(await answer.blob());
       if (!this.#stage.hasPicture) this.#stage.showPicture(picture);
     } catch {
@@ -151,7 +151,7 @@ export class Player {
 
   #fallBack(reason) {
     this.#stage.freeze();
-    if (!this.#frames) this.#openFrames({});
+    if (!this.#frames) this.#openFrames();
     this.#tell(this.way === "WebRTC" ? "" : this.way, reason);
   }
 
@@ -165,9 +165,9 @@ export class Player {
 
   // JPEG frames
 
-  #openFrames(query) {
+  #openFrames() {
     let newest = 0;
-    const channel = this.#frames = socket(address(`/cameras/${this.#camera}/frames`, query), {
+    const channel = this.#frames = socket(address(`/cameras/${this.#camera}/frames`, this.#small ? { small: true } : null), {
       message: async (data) => {
         if (typeof data === "string" || !(data instanceof ArrayBuffer)) return;
         const mine = ++newest, { scene, jpeg } = parseFrame(data);

@@ -2,7 +2,6 @@
 
 import { BASE, request } from "./api.js";
 
-const GATHERED_WITHIN_MS = 300;
 const BLOCKED = "The browser does not reach the UDP ports of the server. A firewall or a container may block them.";
 
 /** A connection. `close` ends it here and at the server. */
@@ -30,8 +29,7 @@ export class WhepConnection {
 
   async #connect(camera) {
     const peer = this.#peer, { signal } = this.#aborter;
-    await peer.setLocalDescription();
-    await gathered(peer);
+    await peer.setLocalDescription(); // its addresses are not needed: the server finds the browser by its checks
     const answer = await request("POST", `/cameras/${encodeURIComponent(camera)}/whep`, { text: peer.localDescription.sdp, type: "application/sdp", signal });
     this.#location = answer.headers.get("Location");
     if (signal.aborted) return this.#end();
@@ -49,13 +47,4 @@ export class WhepConnection {
     if (this.#location) request("DELETE", this.#location.replace(BASE, ""), { keepalive: true }).catch(() => {}); // gone already
     this.#location = null;
   }
-}
-
-/** Resolves when all addresses of this browser are known, or after a short time with those that are. */
-function gathered(peer) {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    peer.addEventListener("icegatheringstatechange", () => peer.iceGatheringState === "complete" && resolve());
-    setTimeout(resolve, GATHERED_WITHIN_MS);
-  });
 }

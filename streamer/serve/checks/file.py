@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.accounts.site_access import check_access
 from streamer.config.camera import CameraSettings
 from streamer.config.loading import is_site, load_settings, load_site
 from streamer.config.settings import MetricsSettings, Settings, StreamSettings
@@ -17,6 +18,7 @@ from streamer.run.output_paths import default_output
 from streamer.run.outputs import Outputs
 from streamer.serve.checks.events import described_events, event_problems, names_without_events
 from streamer.serve.checks.outputs import output_problems, shown_name
+from streamer.serve.checks.page import page_problems
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.sources.selection import is_live
 from streamer.system.secrets import SECRETS, redacted
@@ -76,6 +78,8 @@ def check_site(site: SiteSettings) -> None:
         raise ConfigError(*problems)
     problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
     problems += event_problems(site.store, site.notify)
+    if "address" in site.web.model_fields_set:  # the default gives way to outputs
+        problems += page_problems(site)
     refused = {problem.partition(":")[0] for problem in problems}
     for name, camera in site.cameras.items():
         shared = site.detector_of(camera)
@@ -87,6 +91,7 @@ def check_site(site: SiteSettings) -> None:
 
 def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
     check_site(site)
+    check_access(site.web, file)
     width = max(map(len, site.cameras), default=0)
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():

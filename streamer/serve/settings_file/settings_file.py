@@ -62,12 +62,13 @@ class SettingsFile:
 
     @property
     def revision(self) -> str:
-        """A digest of the file's bytes, as they are now; that of an empty file if there is none yet.
-
-        Raises:
-            ConfigError: the file cannot be read.
+        """A digest of the file's bytes, as they are now; that of an empty file if there is none yet, and empty if it
+        cannot be read: then `change` says why.
         """
-        return revision_of(self._read())
+        try:
+            return revision_of(self._read())
+        except ConfigError:
+            return ""
 
     def camera(self, name: str) -> dict[str, Any] | None:
         """The section of a camera as it is in the file, in its long form, with passwords; None if it has none.

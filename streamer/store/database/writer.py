@@ -57,12 +57,12 @@ class Change:
     Attributes:
         apply: called inside a transaction; once more if the transaction fails.
         committed: called by the writer thread when the change is on the disk.
-        announced: `committed` of the writer is called too.
+        events: ids of the events that it changes, which `committed` of the writer gets; None if it changes none.
     """
 
     apply: Callable[[sqlite3.Connection], object]
     committed: Callable[[], object] | None = None
-    announced: bool = False
+    events: Sequence[str] | None = None
 
 
 class FileGone(sqlite3.OperationalError):
@@ -82,7 +82,7 @@ class Writer:
         path: of the database.
         connection: to it; the writer closes it.
         clock: seconds since 1970.
-        committed: called after each transaction with events or deliveries.
+        committed: called after each transaction with changes of events; gets their ids.
         renewed: called when a new database begins.
     """
 
@@ -92,7 +92,7 @@ class Writer:
         connection: sqlite3.Connection,
         *,
         clock: Callable[[], float],
-        committed: Callable[[], None],
+        committed: Callable[[Sequence[str]], None],
         renewed: Callable[[], None],
     ) -> None:
         self._path, self._connection, self._clock = path, connection, clock
@@ -237,8 +237,8 @@ class Writer:
         for change in batch:
             if change.committed is not None:
                 change.committed()
-        if any(change.announced for change in batch):
-            self._committed()
+        if any(change.events is not None for change in batch):
+            self._committed([*dict.fromkeys(one for change in batch for one in change.events or ())])
 
     def _report_recovery(self) -> None:
         with self._lock:

@@ -169,13 +169,13 @@ class Retention:
             freed += row[1]
             if enough_bytes is not None and freed >= enough_bytes:
                 break
-        if not chosen or not self._committed(lambda connection: changes.delete(connection, chosen)):
+        if not chosen or not self._committed(lambda connection: changes.delete(connection, chosen), chosen):
             return 0
         self._pause(time.monotonic() - began_s)
         self._delete_noted_files()
         return max(freed, 1)
 
-    def _committed(self, apply: Callable[[sqlite3.Connection], object]) -> bool:
+    def _committed(self, apply: Callable[[sqlite3.Connection], object], events: Sequence[str] | None = None) -> bool:
         """Write a change and wait for it; False at the end of the program, or if the disk is full."""
         done = threading.Event()
 
@@ -184,7 +184,7 @@ class Retention:
             self._progress.set()
 
         self._progress.clear()
-        self._put(Change(apply, committed))
+        self._put(Change(apply, committed, events))
         while not (done.is_set() or self._interrupted()):
             self._progress.wait(COMMIT_S)
             self._progress.clear()
@@ -237,7 +237,7 @@ class Retention:
         if ids:
             self._report("full", f"the disk of {self._folder} is full; the oldest events are deleted")
             self._without_files.update(ids)
-            self._put(Change(lambda connection: changes.delete(connection, ids)))
+            self._put(Change(lambda connection: changes.delete(connection, ids), events=ids))
         else:
             self._report("none", f"the disk of {self._folder} is full, and no event is left that may be deleted")
         self._retry_now()

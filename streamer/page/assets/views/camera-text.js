@@ -4,12 +4,13 @@ import { duration, timeText } from "../dom.js";
 
 const STATES = { starting: "Starting", running: "Running", lost: "Lost", waiting: "Failed", ended: "Ended", stopped: "Stopped" };
 
+const FAULTS = { lost: "No picture", waiting: "Failed", starting: "No connection" };
+
 /** `text`: the state; `fault`: what is wrong and since when, empty if nothing is. */
 export function stateText({ state, state_s: lasts, reason }) {
-  const text = STATES[state] ?? state;
-  if (state !== "lost" && state !== "waiting") return { text, fault: state === "starting" && reason ? reason : "" };
+  const text = STATES[state] ?? state, what = FAULTS[state];
+  if (!what || (state === "starting" && !reason)) return { text, fault: "" };
   const since = timeText(new Date(Date.now() - 1000 * lasts).toISOString());
-  const what = state === "lost" ? "No picture" : "Failed";
   return { text, fault: `${what} since ${since} (${duration(lasts)})${reason ? `\n${reason}` : ""}` };
 }
 

@@ -1,6 +1,6 @@
 /** All cameras side by side; without a camera, the choices of a first start. */
 
-import { h, setText, stylesheet, timeText } from "../dom.js";
+import { h, setText, stylesheet } from "../dom.js";
 import { loadSettings } from "../overlay.js";
 import { Player } from "../player.js";
 import { Stage } from "../stage.js";
@@ -8,9 +8,6 @@ import { isAdmin, onStatus } from "../state.js";
 import { ageText, lastEventText, stateText } from "./camera-text.js";
 
 await stylesheet("/assets/views/live.css");
-
-const TILE_FPS = 8;
-const WIDTHS = [320, 480, 640, 960, 1280];
 
 export function view(root) {
   const tiles = new Map();
@@ -71,7 +68,7 @@ export function view(root) {
   };
 }
 
-/** One camera of the grid. It plays JPEG frames at the size of the tile while it is on the screen. */
+/** One camera of the grid. It plays small JPEG frames while it is on the screen. */
 class Tile {
   #visible = false;
   #player = null;
@@ -114,7 +111,7 @@ class Tile {
       this.#player?.stop();
       return;
     }
-    this.#player ??= new Player(this.stage, { camera: this.name, frames: { width: this.#width(), fps: TILE_FPS } });
+    this.#player ??= new Player(this.stage, { camera: this.name, small: true });
     this.#player.start();
   }
 
@@ -122,11 +119,6 @@ class Tile {
     this.#player?.stop();
     this.stage.close();
     this.element.remove();
-  }
-
-  #width() {
-    const wanted = this.element.clientWidth * Math.min(2, devicePixelRatio);
-    return WIDTHS.find((width) => width >= wanted) ?? WIDTHS.at(-1);
   }
 }
 

@@ -1,9 +1,10 @@
-"""Refused requests as answers: `application/problem+json` (RFC 9457), without credentials. Pure; any thread."""
+"""Answers as JSON, without credentials; refused requests as `application/problem+json` (RFC 9457). Pure; any thread."""
 
 from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -33,6 +34,22 @@ class ProblemAnswer(Answer):
     """What is wrong and what to do, one line."""
     problems: list[str]
     """One line for each invalid value."""
+
+
+def text_of(answer: BaseModel) -> str:
+    """An answer or a message as JSON, without credentials."""
+    text = answer.model_dump_json()
+    if SECRETS.hide(text) == text:
+        return text
+    return json.dumps(_hidden(answer.model_dump(mode="json")))
+
+
+def _hidden(value: Any) -> Any:
+    if isinstance(value, str):
+        return SECRETS.hide(value)
+    if isinstance(value, dict):
+        return {name: _hidden(one) for name, one in value.items()}
+    return [_hidden(one) for one in value] if isinstance(value, list) else value
 
 
 def response(problem: Problem) -> web.Response:

@@ -1,0 +1,1 @@
+"""The events of a site in the API: list, timeline, changes, files, live."""

@@ -1,0 +1,117 @@
+/** One event: its clip with boxes, its pictures, and all its facts in words. */
+
+import { address } from "../api.js";
+import { duration, h } from "../dom.js";
+import { starOf } from "./events-list.js";
+import { player } from "./events-player.js";
+import { KINDS, dayAndTime, fullSentence } from "./events-text.js";
+
+const ENDINGS = { run: "The camera was stopped before the event was over.", killed: "The program was ended before the event was over." };
+const SIZE = new Intl.NumberFormat(undefined, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
+
+/**
+ * @param {{neighbour: (by: number) => void, star: Function|null, remove: Function|null, closed: () => void}} actions
+ *   `neighbour` shows the next newer (-1) or older (1) event; `star` and `remove` are null for who may not change events
+ * @returns {{show: (event: object) => void, update: (event: object) => void, gone: () => void, close: () => void}}
+ */
+export function eventDialog({ neighbour, star, remove, closed }) {
+  let event = null, media = null, chosen = "";
+  const title = h("h2", { id: "event-title" }), view = h("div.media"), choice = h("div.choice", { role: "group", "aria-label": "Show" });
+  const note = h("p.notice", { role: "status" }), facts = h("dl.facts"), acts = h("div.actions");
+  const button = (text, keys, act) => h("button.quiet", { type: "button", "aria-keyshortcuts": keys, title: `Key ${keys}`, onclick: act }, text);
+  const dialog = h("dialog.event-dialog", { "aria-labelledby": "event-title", onkeydown: pressed },
+    h("header", null, title, h("div.actions", null, button("Newer", "ArrowLeft", () => neighbour(-1)), button("Older", "ArrowRight", () => neighbour(1)), button("Close", "Escape", () => dialog.close()))),
+    h("div.columns", null, h("div.seen", null, view, choice, note), h("div.known", null, facts, acts)));
+  dialog.addEventListener("close", () => {
+    media?.close();
+    dialog.remove();
+    closed();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+  dialog.focus();
+
+  /** Show another event. */
+  function show(other) {
+    event = other;
+    chosen = event.files.clip ? "clip" : event.files.snapshot ? "snapshot" : event.files.crop ? "crop" : "";
+    showMedia();
+    showFacts();
+  }
+
+  /** Show the event as it is now; the clip goes on. */
+  function update(now) {
+    const before = event;
+    event = now;
+    if (!chosen || (!before.files.clip && now.files.clip)) show(now);
+    else showFacts();
+    if (!now.files.clip) told(missingClip());
+  }
+
+  function showMedia() {
+    media?.close();
+    media = chosen === "clip" ? player(event, told) : null;
+    view.replaceChildren(media ? media.element : chosen ? h("img", { src: event.files[chosen], alt: `${chosen === "crop" ? "The object of" : "Picture of"}: ${fullSentence(event)}`, onerror: () => told("The picture is gone.") }) : h("p.none", null, "No picture"));
+    told(event.files.clip ? "" : missingClip());
+  }
+
+  function told(text) {
+    note.textContent = text;
+    note.hidden = !text;
+  }
+
+  function missingClip() {
+    if (!event.end_time) return "The event goes on. Its clip appears here when it is complete.";
+    return "There is no clip yet. It appears here when it is complete; an event without a clip keeps its picture.";
+  }
+
+  function showFacts() {
+    title.textContent = fullSentence(event);
+    const shown = ["clip", "snapshot", "crop"].filter((name) => event.files[name]);
+    choice.replaceChildren(...(shown.length < 2 ? [] : shown).map((name) => h("button", {
+      type: "button", "aria-pressed": String(name === chosen), onclick: () => { chosen = name; showMedia(); showFacts(); choice.querySelector("[aria-pressed=true]").focus(); },
+    }, { clip: "Clip", snapshot: "Picture", crop: "Object" }[name])));
+    facts.replaceChildren(...factsOf(event).flatMap(([name, ...value]) => [h("dt", null, name), h("dd", null, value)]));
+    acts.replaceChildren(...[
+      starOf(event, star, true), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
+    ].filter(Boolean));
+  }
+
+  function pressed(key) {
+    if (key.ctrlKey || key.metaKey || key.altKey) return;
+    const control = key.target.closest("select, input[type=range]"), plain = !key.target.closest("button, a, summary, input[type=checkbox]");
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[key.key];
+    if (by && !control) neighbour(by);
+    else if (control && key.key !== "," && key.key !== "." || (key.key === " " && !plain) || !media?.pressed(key)) return;
+    key.preventDefault();
+  }
+
+  return { show, update, close: () => dialog.close(), id: () => event?.id };
+}
+
+/** Names and values of all that is known of an event. */
+function factsOf(event) {
+  return [
+    ["Kind", KINDS[event.kind] ?? event.kind, event.direction && ` (${event.direction})`],
+    ["Camera", h("a", { href: `#/live/${encodeURIComponent(event.camera)}` }, `${event.camera} live`)],
+    ["Rule", event.rule],
+    event.label && ["Class", event.label, event.score !== null && `, up to ${Math.round(100 * event.score)}%`],
+    event.zones.length && ["Zones", event.zones.join(", ")],
+    event.value !== null && ["Objects", String(event.value)],
+    ["Start", h("time", { datetime: event.start_time }, dayAndTime(event.start_time))],
+    ["End", event.end_time ? h("time", { datetime: event.end_time }, dayAndTime(event.end_time)) : "goes on"],
+    event.duration_s ? ["Lasted", event.duration_s < 10 ? `${event.duration_s.toFixed(1)} s` : duration(event.duration_s)] : null,
+    event.text && ["Details", event.text],
+    ENDINGS[event.ending] && ["Note", ENDINGS[event.ending]],
+    event.clip_duration_s && ["Clip", `${event.clip_duration_s.toFixed(1)} s`, event.clip_note && `; ${event.clip_note}`],
+    event.bytes && ["Files", SIZE.format(event.bytes / 1e6)],
+    event.track && ["Track", `#${event.track}`],
+    ["Id", h("code", null, event.id)],
+    downloads(event).length && ["Download", downloads(event)],
+  ].filter(Boolean);
+}
+
+function downloads(event) {
+  const names = { clip: "Clip", annotated: "Clip with boxes", snapshot: "Picture" };
+  return Object.entries(names).filter(([name]) => event.files[name]).map(([name, text]) => h("a.file", { href: address(event.files[name], { download: true }), download: "" }, text));
+}
