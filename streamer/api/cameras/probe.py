@@ -50,7 +50,7 @@ class ProbeAnswer(Answer):
     fps: float | None = None
     codec: str | None = None
     live: bool | None = None
-    """It has no end; false for a file."""
+    """Its frames arrive in real time."""
     still: str | None = None
     """The first frame as a data URL of a JPEG, at most 640 pixels wide."""
 
@@ -100,7 +100,7 @@ class _Probe:
             ConfigError: a setting is invalid.
         """
         own = self._file.camera(body.camera) if body.camera else None
-        given = restored({"source": body.source}, own or {}, "probe")
+        given = restored({"source": body.source}, own or {}, "")
         remember(given)
         try:
             source = self._site.settings.camera("probe", given).source

@@ -32,7 +32,7 @@ class SourceFacts:
         width, height: of the upright frame, pixels.
         fps: None if it is not declared.
         codec: of the video, or the pixel format of a camera.
-        live: it has no end.
+        live: its frames arrive in real time.
         picture: the first frame, upright; None if it was not decoded.
     """
 
@@ -91,6 +91,6 @@ def _facts(source: SourceSettings) -> SourceFacts:
     for stream in found.streams:
         if (video := stream.video) is not None and video.used:
             codec, picture = stream.codec or found.container, pictures[0] if pictures else None
-            live = is_address(uri) and found.duration_s is None
+            live = source.live is True or (is_address(uri) and found.duration_s is None)
             return SourceFacts(video.width, video.height, video.average_fps, codec, live, picture)
     raise StreamerError("no video stream")

@@ -7,6 +7,7 @@ if that fails, the file is as it was before.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ class SettingsFile:
             ConfigError: as of `load_site`.
         """
         if self._is_new:
-            return load_site(None, [f"store.folder={self._events}", *self._assignments])
+            return load_site(None, [f"store.folder={json.dumps(str(self._events))}", *self._assignments])
         return load_site(self.path, self._assignments)
 
     @property
