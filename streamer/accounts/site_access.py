@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,20 @@ def page_address(settings: WebSettings) -> Address:
 
 
 def guard_of(settings: WebSettings, file: Path) -> Guard:
-    """The guard of a site. Arguments and errors as `check_access`."""
+    """The guard of a site.
+
+    Raises:
+        ConfigError: as `check_access`, and if the file of accounts cannot be written.
+        AccountsError: as `check_access`.
+    """
     from streamer.accounts.guard import Guard  # imports aiohttp, which takes 0.1 s
 
     check_access(settings, file)
-    return Guard(AccountStore(accounts_file(settings, file)), page_address(settings), settings.hosts)
+    store = AccountStore(accounts_file(settings, file))
+    if store.users() and not all(os.access(one, os.W_OK) for one in (store.path, store.path.parent)):
+        remedy = "name a file in a folder that this program may write: web.accounts"
+        raise ConfigError(f"{store.path} cannot be written, so nobody can log in; {remedy}")
+    return Guard(store, page_address(settings), settings.hosts)
 
 
 def tls_of(settings: WebSettings, file: Path) -> Tls | None:

@@ -34,8 +34,8 @@ class Limit:
         return 0.0 if failures < self.free else float(min(2.0 ** min(failures - self.free, 30), self.longest_s))
 
 
-BOTH, USER, ADDRESS = Limit(4, 300.0), Limit(10, 30.0), Limit(20, 300.0)
-"""For a user from an address; for a user from anywhere, which somebody else can provoke; for an address."""
+BOTH, USER, ADDRESS = Limit(4, 300.0), Limit(10, 30.0), Limit(20, 60.0)
+"""For a user from an address; for a user from anywhere; for an address. Somebody else can provoke the last two."""
 FORGOTTEN_S = 1800.0
 """Failures are forgotten after this time without another one."""
 

@@ -7,15 +7,20 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 
+from aiohttp import web
 from pydantic import Field
 
-from streamer.accounts.guard import Guard
 from streamer.accounts.roles import Access, Role
 from streamer.api.context import ApiContext
+from streamer.api.live.whep import SDP, Whep
 from streamer.api.operation import Answer, Call, Operation, Problem, Values
 from streamer.browser_camera.session import BrowserSession, Returns
-from streamer.browser_camera.sessions import MOST_OFFER, BrowserCameras, InvalidOffer, TooMany
+from streamer.browser_camera.sessions import MOST_OFFER, InvalidOffer, TooMany
 from streamer.values.states import FrameState
+
+_ALL = "/browser-cameras"
+_LIST = "The webcams of browsers that are sent now: admins see all, viewers their own."
+_END = "End a session: viewers their own, admins any."
 
 
 class Offer(Values):
@@ -24,7 +29,7 @@ class Offer(Values):
     sdp: str = Field(max_length=MOST_OFFER)
     """An SDP offer with one video track that the browser sends, and a data channel `messages`."""
     returns: Returns = Returns.BOXES
-    """What comes back: `boxes` of each frame over the data channel, or the annotated `video`."""
+    """What comes back: the `boxes` of each frame over the data channel; or also the annotated `video`, by WHEP."""
 
 
 class OpenSession(Answer):
@@ -67,43 +72,41 @@ class BrowserCameraList(Answer):
 
 def operations(context: ApiContext) -> Sequence[Operation]:
     """See `streamer.api.operations`."""
-    part = _Part(context.browser_cameras, context.guard)
+    part, one = _Part(context), f"{_ALL}/{{id}}"
+    gone, busy = HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
     return (
         Operation(
             "POST",
-            "/browser-cameras",
+            _ALL,
             "Send the webcam of a browser by WebRTC and get boxes or video back.",
             Access.VIEWER,
             part.open,
             body=Offer,
             answer=OpenSession,
             status=HTTPStatus.CREATED,
-            others=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+            others=(HTTPStatus.BAD_REQUEST, busy),
         ),
+        Operation("GET", _ALL, _LIST, Access.VIEWER, part.list, answer=BrowserCameraList),
         Operation(
-            "GET",
-            "/browser-cameras",
-            "The webcams of browsers that are sent now: admins see all, viewers their own.",
+            "POST",
+            f"{one}/whep",
+            "Watch the annotated video of a session by WebRTC (WHEP): an offer in, an answer out, both SDP.",
             Access.VIEWER,
-            part.list,
-            answer=BrowserCameraList,
+            part.watch,
+            takes=SDP,
+            media=SDP,
+            status=HTTPStatus.CREATED,
+            others=(gone, HTTPStatus.CONFLICT, busy),
         ),
-        Operation(
-            "DELETE",
-            "/browser-cameras/{id}",
-            "End a session: viewers their own, admins any.",
-            Access.VIEWER,
-            part.end,
-            status=HTTPStatus.NO_CONTENT,
-            others=(HTTPStatus.NOT_FOUND,),
-        ),
+        Operation("DELETE", one, _END, Access.VIEWER, part.end, status=HTTPStatus.NO_CONTENT, others=(gone,)),
     )
 
 
 class _Part:
-    def __init__(self, cameras: BrowserCameras, guard: Guard) -> None:
-        self._cameras = cameras
-        self._guard = guard
+    def __init__(self, context: ApiContext) -> None:
+        self._cameras = context.browser_cameras
+        self._guard = context.guard
+        self._whep = Whep(context)
 
     async def open(self, call: Call) -> OpenSession:
         settings = self._cameras.settings
@@ -124,11 +127,20 @@ class _Part:
         found = (_shown(session) for session in self._cameras.sessions if _may_see(call, session))
         return BrowserCameraList(browser_cameras=tuple(found))
 
+    async def watch(self, call: Call) -> web.StreamResponse:
+        broadcast = self._session(call).broadcast
+        if broadcast is None:
+            raise Problem(HTTPStatus.CONFLICT, 'the session returns boxes; open one with "returns": "video"')
+        return await self._whep.answer(call, broadcast)
+
     async def end(self, call: Call) -> None:
+        self._session(call).end("")
+
+    def _session(self, call: Call) -> BrowserSession:
         session = self._cameras.get(call.path["id"])
         if session is None or not _may_see(call, session):
             raise Problem(HTTPStatus.NOT_FOUND, "there is no such session; it may have ended")
-        session.end("")
+        return session
 
 
 def _name(call: Call) -> str:

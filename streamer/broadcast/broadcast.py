@@ -28,6 +28,7 @@ class Broadcast:
     Args:
         camera: its name.
         settings: of the live video.
+        annotated: the video has the boxes drawn on it.
 
     Attributes:
         video: H.264 frames.
@@ -37,7 +38,7 @@ class Broadcast:
         overlay: messages with the boxes of each frame.
     """
 
-    def __init__(self, camera: str, settings: LiveVideoSettings) -> None:
+    def __init__(self, camera: str, settings: LiveVideoSettings, *, annotated: bool = False) -> None:
         self.camera = camera
         self.settings = settings
         self._clock = ShownClock()
@@ -46,7 +47,9 @@ class Broadcast:
         self._newest: ShownFrame | None = None
         self._condition = Condition(LiveState.STARTING)
         self.overlay = OverlayFeed(self.moment)
-        self.video: Feed[EncodedFrame] = Feed(f"live-{camera}", partial(H264Encoder, settings), self._again)
+        self.video: Feed[EncodedFrame] = Feed(
+            f"live-{camera}", partial(H264Encoder, settings, annotated=annotated), self._again
+        )
         self.jpegs: dict[bool, Feed[JpegFrame]] = {
             boxes: Feed(
                 f"jpeg-{camera}", partial(JpegMaker, settings.quality, self.overlay.text, boxes=boxes), self._again
@@ -78,13 +81,13 @@ class Broadcast:
 
     def put(self, scene: Scene) -> None:
         """A scene was shown. Display thread."""
-        now_s = time.monotonic()
-        if not self._limit.takes(now_s):
-            return
         with self._lock:
             number = 0 if self._newest is None else self._newest.number + 1
             self._newest = frame = ShownFrame(scene, self._clock.next_ticks(), number)
             self._condition = _RUNNING
+        now_s = time.monotonic()
+        if not self._limit.takes(now_s):
+            return
         self.overlay.put((frame, _RUNNING))
         self.video.put(frame)
         for feed in self.jpegs.values():

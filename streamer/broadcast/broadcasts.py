@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.viewers import Viewers
 from streamer.config.web import LiveVideoSettings
 from streamer.flow.observers import RunObserver
+
+if TYPE_CHECKING:
+    from streamer.broadcast.peers import Peers
 
 
 class Broadcasts:
@@ -29,6 +34,13 @@ class Broadcasts:
         self._settings = settings
         self._lock = threading.Lock()  # guards the dict
         self._broadcasts: dict[str, Broadcast] = {}
+
+    @cached_property
+    def peers(self) -> Peers:
+        """The viewers by WebRTC. The web server's thread."""
+        from streamer.broadcast.peers import Peers  # here: aiortc takes 0.2 s, and some programs use no WebRTC
+
+        return Peers(self.viewers)
 
     def observers(self, camera: str) -> Sequence[RunObserver]:
         """The observers of one run of a camera."""

@@ -24,6 +24,8 @@ T_co = TypeVar("T_co", covariant=True)
 END_S = 2.0
 FRESH_INTERVAL_S = 0.5
 """The least time between two results that need no earlier one, if viewers ask for them."""
+REPEATED_AFTER_S = 1.0
+"""The newest frame is made again if none comes for so long: a lost packet of the last frame is noticed only then."""
 MOST_HANDED = 8
 """Results that wait for the event loop; while there are so many, frames are left out."""
 
@@ -61,6 +63,8 @@ class Feed(Generic[T]):
         self._again = again
         self._takers: list[Callable[[T], None]] = []  # the event loop's thread
         self._timer: asyncio.TimerHandle | None = None
+        self._repeating: asyncio.TimerHandle | None = None
+        self._delivered = 0
         self._fresh_s = -FRESH_INTERVAL_S
         self._changed = threading.Condition()  # guards all below
         self._slot: ShownFrame | None = None
@@ -77,7 +81,8 @@ class Feed(Generic[T]):
         The first result is fresh. Only one event loop may watch at a time.
         """
         self._takers.append(take)
-        self._start()
+        if len(self._takers) == 1:
+            self._start()
         self.ask_fresh()
         try:
             yield
@@ -116,17 +121,20 @@ class Feed(Generic[T]):
     # the event loop
 
     def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._repeating = loop.call_later(REPEATED_AFTER_S, self._repeat, self._delivered)
         with self._changed:
-            self._watched, self._loop = True, asyncio.get_running_loop()
+            self._watched, self._loop = True, loop
             if self._thread is None:
                 self._handed = 0
                 self._thread = Thread(self._name, self._run)
                 self._thread.start()
 
     def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._repeating):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._repeating = None
         with self._changed:
             self._watched, self._slot = False, None
             self._changed.notify_all()
@@ -140,7 +148,14 @@ class Feed(Generic[T]):
                 self._slot = frame
             self._changed.notify_all()
 
+    def _repeat(self, delivered: int) -> None:
+        """Make the newest frame again if nothing was delivered since the last call."""
+        if delivered == self._delivered and (frame := self._again()) is not None:
+            self.put(frame)
+        self._repeating = asyncio.get_running_loop().call_later(REPEATED_AFTER_S, self._repeat, self._delivered)
+
     def _deliver(self, result: T) -> None:
+        self._delivered += 1
         with self._changed:
             self._handed -= 1
             self._changed.notify_all()

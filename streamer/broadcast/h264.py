@@ -53,12 +53,14 @@ class H264Encoder:
 
     Args:
         settings: of the live video.
+        annotated: encode frames with the boxes on them, where these are drawn.
     """
 
-    def __init__(self, settings: LiveVideoSettings) -> None:
+    def __init__(self, settings: LiveVideoSettings, *, annotated: bool = False) -> None:
         from aiortc.codecs.h264 import H264Encoder as Packetizer  # here: it imports all codecs, which takes 0.2 s
 
         self._settings = settings
+        self._annotated = annotated
         self._packetizer = Packetizer()
         self._codec: VideoCodecContext | None = None
         self._fit: PictureFit | None = None
@@ -72,7 +74,8 @@ class H264Encoder:
         self._last_ticks = frame.ticks
         source = frame.scene.frame
         ratio = source.sample_aspect_ratio or Fraction(1)
-        return self.encode(source.picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=fresh)
+        picture = frame.scene.shown if self._annotated else source.picture
+        return self.encode(picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=fresh)
 
     def encode(
         self,
@@ -92,13 +95,14 @@ class H264Encoder:
             fps: of the pictures, 0 if unknown; the limit of the bit rate is met at this rate.
             keyframe: it must not need earlier frames.
         """
-        shape = picture.width, picture.height, picture.format.name, int(picture.colorspace), ratio
+        # The matrix, not its tag: PyAV (18.1) changes the tags of a frame while another thread converts it.
+        shape = picture.width, picture.height, picture.format.name, colour.matrix_of(picture), ratio
         if shape != self._shape:
             self._open(picture, ratio, fps)
             self._shape = shape
         assert self._codec is not None
         assert self._fit is not None
-        fitted = self._fit(picture)
+        fitted = self._fit(picture, ratio)
         fitted.pts, fitted.time_base = ticks, Fraction(1, CLOCK_HZ)
         fitted.pict_type = PictureType.I if keyframe else PictureType.NONE
         packets = self._codec.encode(fitted)
@@ -117,7 +121,9 @@ class H264Encoder:
         width, height = live_size(picture.width * float(ratio), picture.height, self._settings.max_width)
         matrix = _MATRIX_CODES.get(colour.matrix_of(picture), _MATRIX_CODES["bt709"])
         tags = _UNSPECIFIED, _UNSPECIFIED, matrix, int(ColorRange.MPEG)
-        info = StreamInfo("live", width, height, PIXEL_FORMAT, Fraction(1, CLOCK_HZ))
+        # Its pixels are as good as square: sides are even numbers. The exact ratio avoids black bars.
+        shape = ratio * Fraction(picture.width, picture.height) * Fraction(height, width)
+        info = StreamInfo("live", width, height, PIXEL_FORMAT, Fraction(1, CLOCK_HZ), sample_aspect_ratio=shape)
         self._fit = PictureFit(info, PIXEL_FORMAT, (0, 0), tags, lambda _: None)
         codec = av.CodecContext.create("libx264", "w")
         codec.width, codec.height, codec.pix_fmt = width, height, PIXEL_FORMAT

@@ -1,7 +1,9 @@
-"""The jitter buffer of a webcam's video: a frame leaves it with its last packet, and a slow decoder does not get all.
+"""The jitter buffer of a webcam's video: frames leave it at once, and late ones are dropped.
 
 aiortc's own buffer keeps a frame until the first packet of the next one arrives, which is a frame interval later (67 ms
-at 15 fps), and its queue for the decoder has no limit. Web server's thread.
+at 15 fps). It waits for a lost packet until 512 others are there, and its queue for the decoder has no limit. Here a
+frame leaves with its last packet, and what a lost packet or a slow decoder delays is dropped, up to the next keyframe.
+Web server's thread.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.utils import uint16_add
 
 if TYPE_CHECKING:
     from aiortc import RTCRtpReceiver
@@ -22,6 +25,8 @@ CAPACITY = 512
 """Packets, as in aiortc."""
 MOST_UNDECODED = 4
 """Frames in the queue of the decoder. Beyond that, frames are dropped up to the next keyframe."""
+LOST_S = 0.25
+"""A packet that is so late is lost; a browser sends it again within a round trip."""
 _REQUEST_EVERY = 15
 """While frames are dropped, a keyframe is requested once in so many, because a request may be lost."""
 _ARRIVALS = 64
@@ -48,7 +53,9 @@ class NewestJitterBuffer(JitterBuffer):
         self.dropped = 0
         self._undecoded = undecoded
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=_ARRIVALS)
-        self._skipped = 0  # since the last frame for the decoder
+        self._skipped = 0  # frames since the last one for the decoder
+        self._blocked_s: float | None = None  # since when a packet is missing
+        self._resumes = False  # after a lost packet, up to the end of a frame
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """A packet arrived.
@@ -56,11 +63,15 @@ class NewestJitterBuffer(JitterBuffer):
         Returns:
             Whether to request a keyframe, and a frame that is complete now.
         """
+        if self._resumes:
+            self._resume(packet)
+            return False, None
         wants_keyframe, frame = super().add(packet)
         if frame is None or not frame.data:  # a frame of padding alone
             frame = self._complete()
         if frame is None:
-            return wants_keyframe, None
+            return self._gives_up(packet) or wants_keyframe, None
+        self._blocked_s = None
         waiting = self._undecoded()
         if waiting >= MOST_UNDECODED or (self._skipped and not is_keyframe(frame.data)):
             self.dropped += 1
@@ -81,6 +92,28 @@ class NewestJitterBuffer(JitterBuffer):
         timestamp = (self.origin + ticks) % _CLOCK
         found = (arrived_s for one, arrived_s in reversed(self._arrivals) if one == timestamp)
         return next(found, time.monotonic())
+
+    def _gives_up(self, packet: RtpPacket) -> bool:
+        """Whether an earlier frame lacks a packet for too long, and is dropped with all that is there."""
+        first = self._packets[(self._origin or 0) % self._capacity]
+        if first is not None and first.timestamp == packet.timestamp:
+            return False
+        now_s = time.monotonic()
+        self._blocked_s = now_s if self._blocked_s is None else self._blocked_s
+        if now_s - self._blocked_s < LOST_S:
+            return False
+        self._blocked_s, self._resumes = None, True
+        self.dropped += 1
+        self._skipped += 1
+        self._resume(packet)
+        return True
+
+    def _resume(self, packet: RtpPacket) -> None:
+        """The packet after the end of a frame begins the next one."""
+        if packet.marker:
+            self.remove(self._capacity)
+            self._origin = uint16_add(packet.sequence_number, 1)
+            self._resumes = False
 
     def _complete(self) -> JitterFrame | None:
         """Take the oldest frame, if all packets up to its marker are there (RFC 3550: the marker ends a frame)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.overlay import scene_content
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.source import BrowserSource
@@ -24,6 +25,7 @@ from streamer.run.outputs import Outputs
 from streamer.run.session import Session
 from streamer.serve.site import Site
 from streamer.system.threads import Thread
+from streamer.values.delivery import Delivery, Detected
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,8 @@ class BrowserRun:
         site: has the detector.
         priority: at the detector.
         messages: get the boxes of each frame, and what the browser should know.
-        observers: more observers of the run.
-        draws: draw the boxes on the pictures.
         ended: called by its thread at the end, with the reason; empty if it was stopped.
+        broadcast: gets each frame, with the boxes drawn on it.
     """
 
     def __init__(
@@ -49,8 +50,7 @@ class BrowserRun:
         messages: Messages,
         ended: Callable[[str], None],
         *,
-        observers: tuple[RunObserver, ...] = (),
-        draws: bool = False,
+        broadcast: Broadcast | None = None,
     ) -> None:
         self._name = name
         self._messages = messages
@@ -63,9 +63,9 @@ class BrowserRun:
             Outputs(),
             camera.settings(site.settings.detector_of(camera)),
             _Notices(messages),
-            observers=(_Answers(self.source, messages), *observers),
+            observers=(_Answers(self.source, messages), *([] if broadcast is None else [broadcast.observer()])),
             stream=name,
-            own=OwnParts(source=self.source, detectors=self._guest, draw=draws),
+            own=OwnParts(source=self.source, detectors=self._guest, draw=broadcast is not None),
         )
         self.stats = self._session.stats
         self._thread = Thread(name, self._run, shared=True)
@@ -129,16 +129,22 @@ def browser_settings(defaults: CameraSettings, priority: float) -> CameraSetting
 
 
 class _Answers(RunObserver):
-    """Sends the boxes of each shown frame, with the time stamp that the browser gave it."""
+    """Sends the boxes of each shown frame, with the time stamp that the browser gave it. Display thread."""
 
     def __init__(self, source: BrowserSource, messages: Messages) -> None:
         self._source = source
         self._messages = messages
         self._colours = TrackColours()
+        self._detected = 0
+
+    def delivered(self, delivery: Delivery) -> None:
+        """See `RunObserver`."""
+        self._detected += isinstance(delivery, Detected)
 
     def scene_shown(self, scene: Scene) -> None:
         """See `RunObserver`."""
-        self._messages.put_frame({"rtp": self._source.rtp(scene.frame), **scene_content(scene, self._colours)})
+        numbers = {"rtp": self._source.rtp(scene.frame), "detected": self._detected}
+        self._messages.put_frame({**numbers, **scene_content(scene, self._colours)})
 
 
 class _Notices(SilentReporter):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from streamer.broadcast.broadcast import Broadcast
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.run import BrowserRun
 from streamer.config.web import BrowserCameraSettings, LiveVideoSettings
@@ -40,7 +41,7 @@ class Returns(StrEnum):
     BOXES = "boxes"
     """The boxes of each frame, which the browser draws over its own picture."""
     VIDEO = "video"
-    """The video with the boxes drawn on it."""
+    """The video with the boxes drawn on it, by WHEP; and the boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class BrowserSession:
         peer: the connection; not yet used.
         make_run: makes the run from the messages and what to call at its end.
         closed: called on the event loop when nothing of it is left.
+        broadcast: has the annotated video, if the browser gets that.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class BrowserSession:
         peer: RTCPeerConnection,
         make_run: Callable[[Messages, Callable[[str], None]], BrowserRun],
         closed: Callable[[BrowserSession], None],
+        broadcast: Broadcast | None = None,
     ) -> None:
         self.facts = facts
+        self.broadcast = broadcast
         self._settings = settings
         self._peer = peer
         self._closed = closed

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from streamer.broadcast.broadcast import Broadcast
+from streamer.broadcast.viewers import Viewers
 from streamer.browser_camera.messages import Messages
 from streamer.browser_camera.run import BrowserRun
 from streamer.browser_camera.session import BrowserSession, Returns, SessionFacts
@@ -38,14 +40,16 @@ class BrowserCameras:
     Args:
         site: has the detectors.
         settings: of the page: of browser cameras, and of the UDP ports of WebRTC.
+        viewers: of live video, among them those of annotated webcams.
 
     Attributes:
         settings: of browser cameras.
     """
 
-    def __init__(self, site: Site, settings: WebSettings) -> None:
+    def __init__(self, site: Site, settings: WebSettings, viewers: Viewers) -> None:
         self._site = site
         self._live = settings.live
+        self._viewers = viewers
         self.settings = settings.browser_camera
         self._lock = threading.Lock()  # guards the dict, whose length any thread may ask for
         self._sessions: dict[str, BrowserSession] = {}
@@ -122,13 +126,18 @@ class BrowserCameras:
     def _make(self, returns: Returns, user: str) -> BrowserSession:
         id_ = secrets.token_urlsafe(12)
         facts = SessionFacts(id_, user, returns, datetime.now(UTC), self.settings.max_s)
+        name = f"browser-{id_}"
+        broadcast = Broadcast(name, self._live, annotated=True) if returns is Returns.VIDEO else None
 
         def make_run(messages: Messages, ended: Callable[[str], None]) -> BrowserRun:
-            return BrowserRun(f"browser-{id_}", self._site, self.settings.priority, messages, ended)
+            return BrowserRun(name, self._site, self.settings.priority, messages, ended, broadcast=broadcast)
 
-        return BrowserSession(facts, self.settings, _peer(), make_run, self._forget)
+        return BrowserSession(facts, self.settings, _peer(), make_run, self._forget, broadcast)
 
     def _forget(self, session: BrowserSession) -> None:
+        if session.broadcast is not None:
+            self._viewers.end(session.broadcast.camera)
+            session.broadcast.close()
         with self._lock:
             self._sessions.pop(session.facts.id, None)
 

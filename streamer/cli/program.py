@@ -68,7 +68,7 @@ app.add_typer(models, name="models")
 
 app.command()(recordings.export)
 app.command(hidden=True)(control_commands.reload)  # as `cameras reload`, and the verb of systemctl
-cameras = typer.Typer(help="List, add, remove, restart and reload the cameras of a running site.", no_args_is_help=True)
+cameras = typer.Typer(help="List, add, remove and restart the cameras of a site.", no_args_is_help=True)
 cameras.command("list")(control_commands.list_cameras)
 cameras.command("add")(control_commands.add)
 cameras.command("remove")(control_commands.remove)

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 MOST = 500
 """Connections at the same time."""
-MOST_OF_ADDRESS = 100
+MOST_OF_ADDRESS = 200
 """Of another machine; behind a reverse proxy on this machine all clients have the same address."""
 IDLE_S = 60.0
 """A connection without a complete request for this time is closed."""

@@ -71,7 +71,7 @@ def served_site(folder: Path, *, port: int = 0, text: str = "", **settings: Any)
         site = stack.enter_context(_running(file, broadcasts))
         stack.callback(broadcasts.close)
         local = stack.enter_context(guard(folder))
-        webcams = BrowserCameras(site, web)
+        webcams = BrowserCameras(site, web, broadcasts.viewers)
         context = ApiContext(site, broadcasts, web, file, local, webcams)
         served = [*page_routes(), *routes(all_operations(context), local)]
         pages = WebPages("the API", "127.0.0.1", port, served, webcams.close)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.event_store import EventFiles, event_site
 from tests.browser.events_page import EventsPage
@@ -15,7 +15,9 @@ from tests.browser.site import CAMERAS, Site
 CHROMIUM = Path("/usr/bin/chromium")
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1440, "height": 900}
-_WAIT_MS = 15_000
+_WAIT_MS = 30_000
+
+expect.set_options(timeout=_WAIT_MS)  # on a busy machine a page may take seconds
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import queue
 import re
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
-from tests.cli.program import Program
+from tests.cli.program import MAIN, Program
 from tests.faults.camera.ports import reserve_port
 
 _STARTED_WITHIN_S = 60.0
@@ -75,6 +76,12 @@ class Site:
             for stream in (process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+
+    def add_user(self, name: str, password: str, role: str) -> None:
+        """Add a user with the command line, also while the site runs."""
+        options = ["--role", role, "--password-stdin", "--config", str(self.file)]
+        command = [sys.executable, str(MAIN), "user", "add", name, *options]
+        subprocess.run(command, input=f"{password}\n", cwd=self.folder, text=True, check=True, capture_output=True)
 
     def close(self) -> None:
         """End it, and give the port back."""

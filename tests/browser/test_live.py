@@ -193,7 +193,7 @@ def test_tiles_play_while_they_are_on_the_screen(make_site: Callable[..., Site],
 
 def test_a_camera_that_is_not_connected_says_why_and_since_when(make_site: Callable[..., Site], page: Page) -> None:
     page.goto(make_site(LOST).url)
-    expect(page.get_by_role("listitem")).to_contain_text(re.compile(r"No connection since .*no server listens", re.S))
+    expect(page.get_by_role("listitem")).to_contain_text(re.compile(r"No connection since .*No server listens", re.S))
 
 
 def test_a_first_start_offers_two_choices(make_site: Callable[..., Site], page: Page) -> None:

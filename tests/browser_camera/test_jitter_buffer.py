@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
@@ -75,6 +77,29 @@ def test_lost_request_for_a_keyframe_is_repeated() -> None:
     buffer = NewestJitterBuffer(lambda: MOST_UNDECODED)
     asks = [buffer.add(packet(n, n * INTERVAL, OTHER))[0] for n in range(31)]
     assert [n for n, one in enumerate(asks) if one] == [0, 15, 30]
+
+
+def test_lost_packet_delays_no_later_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiortc waits for it until its buffer of 512 packets is full."""
+    now_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    buffer = NewestJitterBuffer(lambda: 0)
+    add(buffer, packet(0, 0, KEYFRAME))
+    asked = list[int]()
+    for number in range(2, 12):  # packet 1 is lost
+        now_s = number / 15
+        asks, frame = buffer.add(packet(number, number * INTERVAL, OTHER))
+        assert frame is None
+        asked += [number] * asks
+    assert asked == [6]  # 0.25 s after packet 2
+    assert [frame.data for frame in add(buffer, packet(12, 12 * INTERVAL, KEYFRAME))] == [KEYFRAME]
+
+
+def test_packet_that_is_sent_again_in_time_is_used() -> None:
+    buffer = NewestJitterBuffer(lambda: 0)
+    frames = add(buffer, packet(0, 0, KEYFRAME), packet(2, 2 * INTERVAL, OTHER), packet(1, INTERVAL, OTHER))
+    frames += add(buffer, packet(3, 3 * INTERVAL, OTHER))
+    assert [frame.timestamp for frame in frames] == [0, INTERVAL, 2 * INTERVAL]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from streamer.broadcast.viewers import Viewers
 from streamer.browser_camera import session as session_module
 from streamer.browser_camera.session import Returns
 from streamer.browser_camera.sessions import BrowserCameras, InvalidOffer, TooMany
@@ -32,7 +33,7 @@ def site() -> Iterator[tuple[Site, Kept]]:
 
 def run(site: Site, work: Callable[[BrowserCameras], Coroutine[Any, Any, None]], **settings: Any) -> None:
     async def with_cameras() -> None:
-        cameras = BrowserCameras(site, WebSettings.model_validate({"browser_camera": settings}))
+        cameras = BrowserCameras(site, WebSettings.model_validate({"browser_camera": settings}), Viewers(4))
         try:
             await work(cameras)
         finally:

@@ -108,7 +108,7 @@ def served_site(folder: Path, *users: User, **web: Any) -> Iterator[ServedSite]:
     broadcasts = Broadcasts(settings.web.live)
     site = Site(settings, file.load, _Silent(), viewers=broadcasts)
     with guard_of(settings.web, file.path) as guard:
-        webcams = BrowserCameras(site, settings.web)
+        webcams = BrowserCameras(site, settings.web, broadcasts.viewers)
         context = ApiContext(site, broadcasts, settings.web, file, guard, webcams)
         with SitePage(context, tls_of(settings.web, file.path)) as page:
             yield ServedSite(page, context, store)

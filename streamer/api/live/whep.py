@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from streamer.accounts.roles import Access
 from streamer.api.context import ApiContext
 from streamer.api.live.camera import broadcast_of, refused_if_full
+from streamer.api.openapi import BASE
 from streamer.api.operation import Call, Problem
-
-if TYPE_CHECKING:
-    from streamer.broadcast.peers import Peers
+from streamer.broadcast.broadcast import Broadcast
+from streamer.system.threads import Thread
 
 SDP = "application/sdp"
 
@@ -29,35 +30,34 @@ class Whep:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._made: Peers | None = None
+        # aiortc takes 0.3 s to import: not at the start of the program, and not while the first viewer waits.
+        self._importing = Thread("webrtc", importlib.import_module, "streamer.broadcast.peers", shared=True)
+        self._importing.start()
 
     async def add(self, call: Call) -> web.StreamResponse:
+        """Answer an offer to watch a camera. Raises as `answer`, and Problem: 404, there is no such camera."""
+        return await self.answer(call, broadcast_of(self._context, call))
+
+    async def answer(self, call: Call, broadcast: Broadcast) -> web.StreamResponse:
         """Answer an offer.
 
         Raises:
-            Problem: 404, or 503 if there are too many viewers.
+            Problem: 503, there are too many viewers.
             BadOffer: it cannot be answered.
         """
-        broadcast, request = broadcast_of(self._context, call), call.request
+        request = call.request
         offer = (await request.read()).decode("utf-8", "replace")
         transport = request.transport
         near = None if transport is None else transport.get_extra_info("sockname")[0]
+        await asyncio.to_thread(self._importing.join)
         with refused_if_full():
-            peers = self._peers
+            peers = self._context.broadcasts.peers
             number, answer = await peers.add(broadcast, offer, near)
         self._context.guard.follow(request, Access.VIEWER, lambda: peers.end(number), lambda: number in peers)
-        location = f"{request.path.partition('/cameras/')[0]}/whep/{number}"
+        location = f"{BASE}/whep/{number}"
         return web.Response(status=HTTPStatus.CREATED, text=answer, content_type=SDP, headers={"Location": location})
 
     async def remove(self, call: Call) -> None:
         """End a viewer. Raises Problem: 404, there is none."""
-        if not await self._peers.remove(call.path["id"]):
+        if not await self._context.broadcasts.peers.remove(call.path["id"]):
             raise Problem(HTTPStatus.NOT_FOUND, "no such viewer; it may have ended")
-
-    @property
-    def _peers(self) -> Peers:
-        if self._made is None:
-            from streamer.broadcast.peers import Peers  # here: aiortc takes 0.2 s, and some programs use no WebRTC
-
-            self._made = Peers(self._context.broadcasts.viewers)
-        return self._made

@@ -35,9 +35,9 @@ def serve(
     log_format: LogFormatName = LogFormat.text,
     quiet: Quiet = False,
 ) -> None:
-    """Watch cameras with detectors that they share, and show them on a page (http://127.0.0.1:8080).
+    """Watch cameras, and show them on a page (http://127.0.0.1:8080).
 
-    A terminal shows a line for each camera: rates, age, drops, the last event.
+    The cameras share their detectors. A terminal shows a line for each camera: rates, age, drops, the last event.
     """
     with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
         import cv2

@@ -118,7 +118,7 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
         return
     stack.callback(page.broadcasts.close)
     guard, tls = stack.enter_context(guard_of(settings.web, page.file)), tls_of(settings.web, page.file)
-    webcams = BrowserCameras(site, settings.web)
+    webcams = BrowserCameras(site, settings.web, page.broadcasts.viewers)
     context = ApiContext(site, page.broadcasts, settings.web, page.settings_file, guard, webcams, page.log)
     shown = SitePage(context, tls)
     try:

@@ -14,7 +14,7 @@ const VIEWS = {
   "my-camera": ["My camera", "my-camera", "my-camera"],
 };
 const root = document.getElementById("view");
-let leave = () => {}, aborter = new AbortController(), shown = 0, current = "";
+let leave = () => {}, aborter = new AbortController(), shown = 0, current = "", starting = null;
 
 /** Show the view of the address; resolves to whether it is another view: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
 async function show() {
@@ -105,11 +105,18 @@ function nameTheme() {
   setText(document.getElementById("theme"), dark ? "Light theme" : "Dark theme");
 }
 
-window.addEventListener("hashchange", async () => {
+window.addEventListener("hashchange", async ({ oldURL, newURL }) => {
   if (document.body.classList.contains("login")) return;
+  // A view with unsaved changes prevents `leaving`, asks, and goes on to `detail` itself.
+  if (!root.dispatchEvent(new CustomEvent("leaving", { cancelable: true, detail: newURL }))) {
+    history.pushState(null, "", oldURL);
+    return;
+  }
   if (await show()) root.focus({ preventScroll: true });
 });
-window.addEventListener("login", start);
+window.addEventListener("login", () => {
+  if (!document.body.classList.contains("login")) starting ??= start().finally(() => (starting = null)); // once for many refusals
+});
 document.getElementById("theme").addEventListener("click", chooseTheme);
 document.getElementById("skip").addEventListener("click", () => root.focus());
 nameTheme();

@@ -9,7 +9,7 @@ import { isAdmin, onStatus } from "../state.js";
 import { ageText, lastEventText, latencyText, stateText } from "./camera-text.js";
 
 await stylesheet("/assets/views/live.css");
-const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["trails", "Trails"], ["zones", "Lines and zones"]];
+export const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["trails", "Trails"], ["zones", "Lines and zones"]];
 
 export function view(root, { name, signal }) {
   const settings = loadSettings();
@@ -92,14 +92,15 @@ export function view(root, { name, signal }) {
   };
 }
 
-function overlayPanel(settings, changed) {
+/** The settings of the overlay, kept in this browser. `layers`: which can be switched. */
+export function overlayPanel(settings, changed, layers = LAYERS) {
   const save = () => {
     saveSettings(settings);
     changed();
   };
   const score = h("output.number", null, `${Math.round(100 * settings.score)}%`);
   return h("section.card.overlay-settings", null, h("h2", null, "Overlay"),
-    LAYERS.map(([key, label]) => h("label.check", null, h("input", {
+    layers.map(([key, label]) => h("label.check", null, h("input", {
       type: "checkbox",
       checked: settings[key],
       onchange: ({ target }) => {

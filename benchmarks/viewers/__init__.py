@@ -1,0 +1,1 @@
+"""Live video for viewers: what they cost, and what they leave behind."""
