@@ -54,17 +54,17 @@ class _Started:
 
 
 @contextmanager
-def served_site(folder: Path, *, port: int = 0, text: str = "", **settings: Any) -> Iterator[Served]:
+def served_site(folder: Path, *, port: int = 0, **settings: Any) -> Iterator[Served]:
     """A site with these settings, its page and its API; without any, it has no cameras and stores no events.
 
     Args:
         folder: for the settings file and the accounts.
         port: 0: a free one.
-        text: of the settings file, in place of the next.
-        settings: sections of the settings file.
+        settings: sections of the settings file, if there is none in the folder yet.
     """
     file = SettingsFile(folder / "site.yaml")
-    file.path.write_text(text or json.dumps(settings), encoding="utf-8")
+    if not file.path.exists():
+        file.path.write_text(json.dumps(settings), encoding="utf-8")
     with ExitStack() as stack:
         web = file.load().web
         broadcasts = Broadcasts(web.live)

@@ -16,13 +16,13 @@ from tests.api.sites import Served, served_site
 
 ANY = {"If_Match": "*"}
 RULES = {"lines": [{"name": "gate", "points": [[0.123456, 0.5], [0.9, 0.5]]}], "zones": []}
-SIDE = {"source": {"uri": "lavfi:testsrc2=size=32x24:rate=10", "live": True}, "detector": {"fps": 2}}
+SIDE: dict[str, Any] = {"source": {"uri": "lavfi:testsrc2=size=32x24:rate=10", "live": True}, "detector": {"fps": 2}}
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
-    file = write_site(tmp_path)
-    with served_site(tmp_path, text=file.read_text()) as site:
+    write_site(tmp_path)
+    with served_site(tmp_path) as site:
         yield site
 
 

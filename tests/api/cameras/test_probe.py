@@ -19,7 +19,8 @@ from tests.clips import write_video
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
-    with served_site(tmp_path, text=write_site(tmp_path).read_text()) as site:
+    write_site(tmp_path)
+    with served_site(tmp_path) as site:
         yield site
 
 

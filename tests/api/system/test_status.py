@@ -19,8 +19,8 @@ DEADLINE_S = 40.0
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Served]:
-    file = write_site(tmp_path, FRONT, f"store: {{folder: {tmp_path}/events}}\n")
-    with served_site(tmp_path, text=file.read_text()) as site:
+    write_site(tmp_path, FRONT, f"store: {{folder: {tmp_path}/events}}\n")
+    with served_site(tmp_path) as site:
         yield site
 
 
