@@ -26,10 +26,12 @@ ALL = (
     "capture_isolation",
     "killed_recording",
     "delivery",
+    "event_list",
     "event_clips",
     "cameras",
     "event_files",
     "annotated_clips",
+    "events_page",
 )
 
 for name in ALL:
