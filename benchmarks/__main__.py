@@ -26,6 +26,7 @@ ALL = (
     "capture_isolation",
     "killed_recording",
     "delivery",
+    "event_list",
     "event_clips",
     "cameras",
     "event_files",

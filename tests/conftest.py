@@ -21,7 +21,7 @@ from streamer.models import store
 from tests import environment
 
 ISOLATED = pytest.StashKey[Path]()
-HEAVY = frozenset({"browser", "cli", "detectors", "evaluation", "faults", "models", "replay"})
+HEAVY = frozenset({"api", "browser", "cli", "detectors", "evaluation", "faults", "models", "replay"})
 """Folders whose tests start programs or load models, which is slow on a busy machine."""
 HEAVY_HANGS_S = 150
 LIGHT = frozenset({"flow", "motion", "pipeline", "presentation", "render", "tracking", "values"})
