@@ -21,6 +21,7 @@ ALL = (
     "live_age",
     "glass_to_glass",
     "page",
+    "browser_camera",
     "reconnects",
     "capture_isolation",
     "killed_recording",

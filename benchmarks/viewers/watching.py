@@ -23,10 +23,10 @@ import aiohttp
 from benchmarks.viewers.client import RtpViewer
 
 _ROOT = Path(__file__).parents[2]
-_FIRST_FRAME_S = 10.0
+_FIRST_FRAME_S = 60.0
 
 
-class _Watching:
+class Watching:
     """One viewer with its overlay, as the page has it."""
 
     def __init__(self, session: aiohttp.ClientSession, camera: str) -> None:
@@ -62,14 +62,14 @@ class _Watching:
 async def _watch(camera: str) -> None:
     commands = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    watching: list[_Watching] = []
+    watching: list[Watching] = []
     async with aiohttp.ClientSession() as session:
         while line := await commands.readline():
             taken = [one.take() for one in watching]
             while len(watching) > int(line):
                 await watching.pop().__aexit__()
             while len(watching) < int(line):
-                watching.append(await _Watching(session, camera).__aenter__())
+                watching.append(await Watching(session, camera).__aenter__())
             print(json.dumps(taken), flush=True)
         for one in watching:
             with contextlib.suppress(aiohttp.ClientError):  # the program may have ended

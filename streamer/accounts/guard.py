@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 from aiohttp import web
 
 from streamer.accounts.account_store import AccountStore
-from streamer.accounts.client import Credential, address_of, credential_of
+from streamer.accounts.client import Credential, address_of, credential_of, host_of
 from streamer.accounts.errors import Refused
 from streamer.accounts.logins import Logins
 from streamer.accounts.origin import Names
@@ -80,10 +80,11 @@ class Guard:
 
     def check_host(self, request: web.Request) -> None:
         """Raises Refused (421): the browser opened the page under a name that is not one of the site."""
-        if not self._names.know(request.host):
+        host = host_of(request)
+        if not self._names.know(host):
             raise Refused(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                f"this site has no name {request.host[:100]!r}; open it by its address, or add the name to web.hosts",
+                f"this site has no name {host[:100]!r}; open it by its address, or add the name to web.hosts",
             )
 
     async def admit(self, request: web.Request, access: Access) -> User | None:

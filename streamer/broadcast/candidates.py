@@ -37,14 +37,14 @@ async def gather(
     Args:
         connection: nothing has been gathered for it yet.
         ports: the range to bind within; None for any.
-        public_address: replaces the addresses in the candidates.
+        public_address: IP address that replaces those in the candidates.
         near: the address of this machine that the browser uses for HTTP; its candidate comes first.
 
     Raises:
         NoPort: no port of the range is free.
     """
     connection._local_candidates_start = True
-    for preference, address in enumerate(_addresses(near)):
+    for preference, address in enumerate(_addresses(near, public_address)):
         protocol = await _bound(connection, address, ports)
         if protocol is None:
             continue
@@ -75,10 +75,11 @@ def parse_ports(text: str | None) -> range | None:
     return range(int(first), int(last) + 1)
 
 
-def _addresses(near: str | None) -> Sequence[str]:
-    """The addresses to bind, the best first."""
-    own = get_host_addresses(use_ipv4=True, use_ipv6=True)
-    if near is None:
+def _addresses(near: str | None, public: str | None) -> Sequence[str]:
+    """The addresses to bind, the best first; of the same IP version as the public one."""
+    version = None if public is None else ipaddress.ip_address(public).version
+    own = get_host_addresses(use_ipv4=version != 6, use_ipv6=version != 4)
+    if near is None or version == 6:
         return own or [LOOPBACK]
     if ipaddress.ip_address(near).is_loopback:
         return [*own, LOOPBACK]

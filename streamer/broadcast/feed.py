@@ -43,7 +43,7 @@ class Maker(Protocol[T_co]):
         ...
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release what it holds. It may be used again after an error."""
         ...
 
 
@@ -81,8 +81,7 @@ class Feed(Generic[T]):
         The first result is fresh. Only one event loop may watch at a time.
         """
         self._takers.append(take)
-        if len(self._takers) == 1:
-            self._start()
+        self._start()
         self.ask_fresh()
         try:
             yield
@@ -122,7 +121,8 @@ class Feed(Generic[T]):
 
     def _start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._repeating = loop.call_later(REPEATED_AFTER_S, self._repeat, self._delivered)
+        if self._repeating is None:
+            self._repeating = loop.call_later(REPEATED_AFTER_S, self._repeat, self._delivered)
         with self._changed:
             self._watched, self._loop = True, loop
             if self._thread is None:
@@ -167,17 +167,23 @@ class Feed(Generic[T]):
     def _run(self) -> None:
         try:
             maker = self._build()
-            try:
-                while (taken := self._take()) is not None:
-                    result = maker.make(taken[0], fresh=taken[1])
-                    if result is not None:
-                        self._hand_over(result)
-            finally:
-                maker.close()
         except Exception:  # the pipeline goes on; the next viewer starts the thread again
             log.exception("the live video failed")
             with self._changed:
                 self._thread = None
+            return
+        is_logged = False
+        while (taken := self._take()) is not None:
+            try:
+                result = maker.make(taken[0], fresh=taken[1])
+            except Exception:
+                if not is_logged:
+                    log.exception("a frame of the live video failed; the next ones are tried")
+                is_logged, result = True, None
+                maker.close()
+            if result is not None:
+                self._hand_over(result)
+        maker.close()
 
     def _take(self) -> tuple[ShownFrame, bool] | None:
         """Wait for the next frame, and whether its result is to be fresh; None at the end."""

@@ -103,7 +103,8 @@ class Stills:
     def __init__(self, newest: Callable[[], ShownFrame | None], quality: int, *, boxes: bool) -> None:
         self._newest = newest
         self._quality = quality
-        self._draw = BoxDrawing() if boxes else None
+        self._boxes = boxes
+        self._draw: BoxDrawing | None = None
         self._made: Jpeg | None = None
         self._encoding = asyncio.Lock()
 
@@ -117,4 +118,6 @@ class Stills:
             return self._made
 
     def _encode(self, frame: ShownFrame) -> Jpeg:
+        if self._boxes and self._draw is None:
+            self._draw = BoxDrawing()
         return encode(frame.number, frame.scene.frame if self._draw is None else self._draw(frame.scene), self._quality)

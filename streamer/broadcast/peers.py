@@ -55,7 +55,7 @@ class Peers:
         task = asyncio.create_task(self._serve(peer, broadcast, answered), name=f"whep {broadcast.camera}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
-        return number, await answered
+        return number, await asyncio.shield(answered)  # a client that is gone leaves the negotiation to its time limit
 
     def __contains__(self, number: str) -> bool:
         """Whether there is a viewer of this id."""

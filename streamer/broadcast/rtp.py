@@ -84,6 +84,10 @@ class RtpSender:
         if self._needs_keyframe:
             self._ask_keyframe()
 
+    def close(self) -> None:
+        """Release the frames that could be sent again."""
+        self._history.clear()
+
     def report(self) -> bytes:
         """A sender report, with the name of the sender (RFC 3550, 6.4.1)."""
         about = rtp.RtcpSenderInfo(

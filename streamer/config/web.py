@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,16 @@ class LiveVideoSettings(Section):
     """The UDP ports of WebRTC, such as `50000-50100`, to open in a firewall or publish from a container. null: any."""
     public_address: str | None = None
     """The IP address under which browsers reach this machine, if it is another one than its own (a container)."""
+
+    @field_validator("public_address")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("give an IP address, such as 192.0.2.20; browsers do not look up names here") from None
+        return value
 
     @field_validator("udp_ports")
     @classmethod

@@ -10,9 +10,11 @@ from contextlib import closing
 import pytest
 from aioice.candidate import Candidate
 from aioice.ice import Connection
+from pydantic import ValidationError
 
 from streamer.broadcast import candidates
 from streamer.broadcast.candidates import LOOPBACK, NoPort, gather, parse_ports
+from streamer.config.web import LiveVideoSettings
 
 
 async def _gathered(
@@ -54,6 +56,11 @@ def test_ports_are_taken_from_the_range() -> None:
 def test_the_public_address_replaces_the_own_one() -> None:
     (candidate,) = asyncio.run(_gathered(public_address="198.51.100.7"))
     assert candidate.host == "198.51.100.7"
+
+
+def test_a_public_name_is_refused_in_the_settings() -> None:
+    with pytest.raises(ValidationError, match="give an IP address"):
+        LiveVideoSettings(public_address="cameras.example")
 
 
 def test_a_range_without_free_ports_names_the_setting() -> None:

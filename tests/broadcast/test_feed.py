@@ -183,6 +183,29 @@ def test_a_failure_is_logged_and_disturbs_nobody(caplog: pytest.LogCaptureFixtur
     asyncio.run(_failing(caplog))
 
 
+async def _bad_frame(feed: Feed[int], recorder: Recorder) -> None:
+    queue = asyncio.Queue[int]()
+    make = recorder.make
+
+    def fail(frame: ShownFrame, *, fresh: bool) -> int | None:
+        if frame.number < 2:
+            raise ValueError("a damaged frame")
+        return make(frame, fresh=fresh)
+
+    recorder.make = fail  # type: ignore[method-assign]
+    with feed.watch(queue.put_nowait):
+        for number in range(4):
+            feed.put(shown(number))
+            if number >= 2:
+                assert await taken(queue) == number
+    await ended()
+
+
+def test_a_frame_that_fails_is_left_out(feed: Feed[int], recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    asyncio.run(_bad_frame(feed, recorder))
+    assert caplog.text.count("Traceback") <= 1
+
+
 async def _closed(feed: Feed[int]) -> None:
     with feed.watch(lambda _: None):
         feed.put(shown(0))

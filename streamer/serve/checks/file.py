@@ -87,7 +87,7 @@ def check_site(site: SiteSettings) -> None:
 def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
     check_site(site)
     check_access(site.web, file)
-    width = max(map(len, site.cameras))
+    width = max(map(len, site.cameras), default=0)
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():
         users = ", ".join(site.cameras_of(entry))
