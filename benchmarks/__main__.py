@@ -21,14 +21,17 @@ ALL = (
     "live_age",
     "glass_to_glass",
     "page",
+    "browser_camera",
     "reconnects",
     "capture_isolation",
     "killed_recording",
     "delivery",
+    "event_list",
     "event_clips",
     "cameras",
     "event_files",
     "annotated_clips",
+    "events_page",
 )
 
 for name in ALL:

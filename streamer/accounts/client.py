@@ -62,6 +62,11 @@ def address_of(request: web.Request) -> str:
     return forwarded[:64] if forwarded and _is_from_this_machine(request) else request.remote or ""
 
 
+def host_of(request: web.Request) -> str:
+    """The header `Host`; "" without one, where aiohttp would ask the name service for the name of this machine."""
+    return request.headers.get(hdrs.HOST, "")
+
+
 def uses_tls(request: web.Request) -> bool:
     """Whether the browser uses HTTPS."""
     proxied = request.headers.get("X-Forwarded-Proto", "").lower() == "https" and _is_from_this_machine(request)
@@ -70,7 +75,7 @@ def uses_tls(request: web.Request) -> bool:
 
 def cookie_name(request: web.Request) -> str:
     """The name of the session's cookie: with the port, because cookies of one host are sent to all of its ports."""
-    port = request.host.rpartition(":")[2]
+    port = host_of(request).rpartition(":")[2]
     return f"streamer-{port if port.isascii() and port.isdecimal() else 'session'}"
 
 

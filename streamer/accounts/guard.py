@@ -19,7 +19,7 @@ from typing import NamedTuple, Self
 from aiohttp import web
 
 from streamer.accounts.account_store import AccountStore
-from streamer.accounts.client import Credential, address_of, credential_of
+from streamer.accounts.client import Credential, address_of, credential_of, host_of
 from streamer.accounts.errors import Refused
 from streamer.accounts.logins import Logins
 from streamer.accounts.origin import Names
@@ -80,10 +80,11 @@ class Guard:
 
     def check_host(self, request: web.Request) -> None:
         """Raises Refused (421): the browser opened the page under a name that is not one of the site."""
-        if not self._names.know(request.host):
+        host = host_of(request)
+        if not self._names.know(host):
             raise Refused(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                f"this site has no name {request.host[:100]!r}; open it by its address, or add the name to web.hosts",
+                f"this site has no name {host[:100]!r}; open it by its address, or add the name to web.hosts",
             )
 
     async def admit(self, request: web.Request, access: Access) -> User | None:
@@ -162,10 +163,12 @@ class Guard:
         return key
 
     async def _watch(self) -> None:
-        while self._watches:
-            await asyncio.sleep(FRESH_S)  # SQLite does not tell other processes of a change
-            await self._end_invalid()
-        self._watching = None
+        try:
+            while self._watches:
+                await asyncio.sleep(FRESH_S)  # SQLite does not tell other processes of a change
+                await self._end_invalid()
+        finally:
+            self._watching = None
 
     async def _end_invalid(self) -> None:
         for key, watch in list(self._watches.items()):
@@ -177,7 +180,10 @@ class Guard:
             except Refused:  # the file cannot be read now
                 continue
             if not is_valid and self._watches.pop(key, None) is not None:
-                watch.end()
+                try:
+                    watch.end()
+                except Exception:  # the others must end, too
+                    log.exception("login: what has ended with its login goes on")
 
     async def _user(self, credential: Credential) -> User | None:
         user, until_s = self._found.get(credential, (None, -math.inf))

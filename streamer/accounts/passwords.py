@@ -59,8 +59,9 @@ def password_hash(password: str) -> str:
 
 def matches(stored: str | None, password: str) -> bool:
     """Whether a password has this hash. None, for an unknown user, takes as long and is False."""
+    nobody = _nobody()  # also for a user: the first call takes longer
     try:
-        return _HASHER.verify(stored or _nobody(), _bytes(password)) and stored is not None
+        return _HASHER.verify(stored or nobody, _bytes(password)) and stored is not None
     except (Argon2Error, InvalidHashError):
         return False
 

@@ -17,6 +17,7 @@ from streamer.serve.site import Site
 from streamer.store.event_store import EventStore
 
 NO_STORE = "this site stores no events; set store.folder in its settings file, and restart it"
+NOT_OPEN = "the store is not open yet; try again, or restart the site if store.folder was set while it ran"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,21 @@ class ApiContext:
 
     @property
     def store(self) -> EventStore | None:
-        """The events of the site; None before they are opened, and if none are stored."""
+        """The events of the site; None if none are stored.
+
+        Raises:
+            Problem: the site starts, and has not opened them yet.
+        """
         events = self.site.events
+        if events is None and self.site.settings.store.folder is not None:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, NOT_OPEN, headers={"Retry-After": "1"})
         return None if events is None else events.store
 
     def required_store(self) -> EventStore:
         """The same, for an operation that is useless without one.
 
         Raises:
-            Problem: there is none; with the remedy.
+            Problem: there is none, or it is not open yet; with the remedy.
         """
         store = self.store
         if store is None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from streamer.accounts.client import cookie_name
 from streamer.accounts.roles import Access
 from streamer.api import answers
 from streamer.api.operation import WEBSOCKET, Call, Operation
@@ -26,10 +27,12 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 _ABOUT = (
     "Cameras, live video, events and settings of a Streamer site. Times are ISO 8601 in UTC. Boxes and points are "
     "relative to the frame: 0..1 of its width and height, x right, y down; a box is x1, y1, x2, y2. A request that is "
-    "refused gets application/problem+json."
+    "refused gets application/problem+json; any may get 421 for a host name that the site does not have, and 503 if "
+    "the accounts cannot be read or the site is still starting."
 )
+_COOKIE = "streamer-PORT"
 _SECURITY = {
-    "session": {"type": "apiKey", "in": "cookie", "name": "streamer-8080", "description": "Set by POST /session."},
+    "session": {"type": "apiKey", "in": "cookie", "name": _COOKIE, "description": "Set by POST /session."},
     "token": {"type": "http", "scheme": "bearer", "description": "Made by `streamer user token`."},
 }
 _OF_BODIES = (
@@ -50,8 +53,8 @@ def operation(operations: Sequence[Operation]) -> Operation:
     def text() -> str:
         return json.dumps(document([*operations, own]))
 
-    async def show(_: Call) -> web.StreamResponse:
-        return web.Response(text=text(), content_type=JSON)
+    async def show(call: Call) -> web.StreamResponse:
+        return web.Response(text=text().replace(_COOKIE, cookie_name(call.request)), content_type=JSON)
 
     own = Operation("GET", DOCUMENT, "This document", Access.ANYONE, show, media=JSON)
     return own
@@ -96,7 +99,7 @@ def _operation(one: Operation, models: Models, schemas: Mapping[str, Any]) -> di
     words = [one.method.lower(), *re.findall(r"\w+", one.path)]
     found: dict[str, Any] = {
         "operationId": "_".join(words),
-        "tags": [words[1]],
+        "tags": [one.path.split("/")[1].partition(".")[0]],
         "summary": one.summary,
         "description": "For anyone." if one.access is Access.ANYONE else f"For the role {one.access}.",
         "security": [] if one.access is Access.ANYONE else [{name: []} for name in _SECURITY],
@@ -118,6 +121,8 @@ def _responses(one: Operation, models: Models) -> dict[str, Any]:
     refused = {HTTPStatus.UNPROCESSABLE_ENTITY, *(status for status in one.others if status >= HTTPStatus.BAD_REQUEST)}
     if one.access is not Access.ANYONE:
         refused |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    elif one.method != "GET":
+        refused.add(HTTPStatus.FORBIDDEN)  # the page of another site sent it
     if _VARIABLE.search(one.path):
         refused.add(HTTPStatus.NOT_FOUND)
     if one.body is not None or one.takes:

@@ -26,6 +26,9 @@ from streamer.system.secrets import SECRETS
 
 log = logging.getLogger(__name__)
 
+_ANY = r"{path:[\s\S]*}"
+"""Any path, also one with a line break."""
+
 
 def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
     """The route of all operations, for users that the guard admits.
@@ -34,7 +37,7 @@ def routes(operations: Sequence[Operation], guard: Guard) -> list[web.RouteDef]:
         ValueError: a model of an operation accepts unknown names.
     """
     router = _Router(operations, guard)
-    return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{{path:.*}}", router.answer)]
+    return [web.route("*", BASE, router.answer), web.route("*", f"{BASE}/{_ANY}", router.answer)]
 
 
 class _Router:
@@ -63,9 +66,9 @@ class _Router:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
             return answers.response(answers.of_exception(error))
-        except Exception:
-            if request.transport is None or request.transport.is_closing():
-                raise ConnectionResetError("the client is gone") from None
+        except Exception as error:
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                raise  # the client is gone
             log.exception("%s %s failed", request.method, SECRETS.hide(request.path))
             if request.writer.output_size:  # the answer has begun: nothing but its end can tell the client
                 raise ConnectionResetError("an answer failed") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from aiohttp import web
 from pydantic import BaseModel, Field, SecretStr
@@ -16,6 +17,7 @@ from streamer.api.operation import Call, Operation, Values
 
 PATH = "/session"
 LONGEST_NAME = 64
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 class SessionUser(BaseModel):
@@ -62,7 +64,7 @@ def operations(context: ApiContext) -> Sequence[Operation]:
 
     return [
         Operation("GET", PATH, "Who is logged in", Access.ANYONE, show, answer=SessionAnswer),
-        Operation("POST", PATH, "Log in", Access.ANYONE, begin, body=Login, answer=SessionAnswer),
+        Operation("POST", PATH, "Log in", Access.ANYONE, begin, body=Login, answer=SessionAnswer, others=_REFUSED),
         Operation("DELETE", PATH, "Log out", Access.ANYONE, end),
     ]
 

@@ -10,7 +10,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
 from streamer.store.ids import is_id
@@ -22,7 +22,22 @@ MOST_COMBINATIONS = 64
 
 
 _COLUMNS = {"cameras": "camera", "rules": "rule", "labels": "label", "kinds": "kind", "zones": "zones"}
-"""Columns of the filter's names. That of the zones has lists of names as JSON; see `_with_lists`."""
+"""Columns of the filter's names. That of the zones has lists of names as JSON; see `_resolved`."""
+_SEARCHED = ("camera", "rule", "label")
+"""Columns with names in which a text is searched, besides `text`."""
+_HAS_TEXT = "text != '' AND instr(lower(text), lower(?))"
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved(EventFilter):
+    """A filter with what it means in this database.
+
+    Attributes:
+        zones: lists of zones as JSON, which have one of the filter's zones.
+        with_text: columns, each with its names that contain the filter's text.
+    """
+
+    with_text: tuple[tuple[str, list[str]], ...] = ()
 
 
 class Cursor(NamedTuple):
@@ -56,7 +71,7 @@ def find(
     """
     if limit <= 0:
         return []
-    chosen = _with_lists(connection, wanted)
+    chosen = _resolved(connection, wanted)
     parts = [_find(connection, part, limit, newest_first, after) for part in _parts(chosen)]
     merged = heapq.merge(*parts, key=Cursor.of, reverse=newest_first)
     return list(itertools.islice(merged, limit))
@@ -98,7 +113,7 @@ def find_new(
         after: only rows with larger numbers.
         limit: the most events.
     """
-    conditions, values = _conditions(_with_lists(connection, wanted), indexed=False)
+    conditions, values = _conditions(_resolved(connection, wanted), indexed=False)
     sql = f"SELECT number, {EVENT} FROM events WHERE number > ? AND {conditions} ORDER BY number LIMIT ?"
     rows = connection.execute(sql, [after, *values, limit]).fetchall()
     return [(row[0], record_of(row[1:])) for row in rows]
@@ -111,7 +126,7 @@ def last_number(connection: sqlite3.Connection) -> int:
 
 def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
     """How many events a filter has."""
-    conditions, values = _conditions(_with_lists(connection, wanted))
+    conditions, values = _conditions(_resolved(connection, wanted))
     return int(connection.execute(f"SELECT count(*) FROM events WHERE {conditions}", values).fetchone()[0])
 
 
@@ -138,35 +153,44 @@ def counts(
         bins: the number of parts.
     """
     found: dict[str, list[int]] = {}
-    conditions, values = _conditions(_with_lists(connection, replace(wanted, since=since, until=until)))
-    sql = (
-        f"SELECT camera, CAST((start_time - ?) * ? / ? AS INTEGER) AS bin, count(*) FROM events "
-        f"WHERE {conditions} GROUP BY camera, bin ORDER BY camera"
-    )
-    for camera, at, number in connection.execute(sql, [since, bins, until - since, *values]):
-        found.setdefault(camera, [0] * bins)[min(at, bins - 1)] += number  # a rounded quotient may be `bins`
+    chosen = _resolved(connection, replace(wanted, since=since, until=until))
+    sql = "SELECT CAST((start_time - ?) * ? / ? AS INTEGER) AS bin, count(*) FROM events WHERE {} GROUP BY bin"
+    for camera in names(connection, "camera"):  # one by one: each is counted in the index of cameras and times
+        if wanted.cameras and camera not in wanted.cameras:
+            continue
+        conditions, values = _conditions(replace(chosen, cameras=(camera,)))
+        rows = connection.execute(sql.format(conditions), [since, bins, until - since, *values]).fetchall()
+        if rows:
+            found[camera] = [0] * bins
+        for at, number in rows:
+            found[camera][min(at, bins - 1)] += number  # a rounded quotient may be `bins`
     return found
 
 
-def _values(connection: sqlite3.Connection, column: str) -> list[str]:
-    """All values of a column, sorted, by one search in its index for each. DISTINCT would read the whole index."""
+def _values(connection: sqlite3.Connection, column: str, text: str = "") -> list[str]:
+    """All values of a column that contain a text, sorted, by one search in its index for each.
+
+    DISTINCT would read the whole index.
+    """
     sql = (
         f"WITH RECURSIVE found(name) AS (SELECT min({column}) FROM events UNION ALL "
         f"SELECT (SELECT min({column}) FROM events WHERE {column} > found.name) FROM found WHERE name IS NOT NULL) "
-        "SELECT name FROM found WHERE name IS NOT NULL"
+        "SELECT name FROM found WHERE name IS NOT NULL AND instr(lower(name), lower(?))"
     )
-    return [row[0] for row in connection.execute(sql)]
+    return [row[0] for row in connection.execute(sql, (text,))]
 
 
-def _with_lists(connection: sqlite3.Connection, wanted: EventFilter) -> EventFilter:
-    """The filter with the lists of zones that have one of its zones in place of them, or with one that no event has."""
-    if not wanted.zones:
-        return wanted
-    lists = [text for text in _values(connection, "zones") if not set(json.loads(text)).isdisjoint(wanted.zones)]
-    return replace(wanted, zones=tuple(lists) or ("",))
+def _resolved(connection: sqlite3.Connection, wanted: EventFilter) -> _Resolved:
+    values = {field.name: getattr(wanted, field.name) for field in fields(EventFilter)}
+    if wanted.zones:
+        lists = [text for text in _values(connection, "zones") if not set(json.loads(text)).isdisjoint(wanted.zones)]
+        values["zones"] = tuple(lists) or ("",)  # no event has this
+    searched = _SEARCHED if wanted.text else ()
+    found = ((column, _values(connection, column, wanted.text)) for column in searched)
+    return _Resolved(**values, with_text=tuple((column, names) for column, names in found if names))
 
 
-def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
+def _parts(wanted: _Resolved) -> Iterable[_Resolved]:
     """Filters with at most one name of each kind, which together find the same events, each of them once.
 
     SQLite reads `camera = ? ORDER BY start_time` from an index, but sorts the events of `camera IN (?, ?)`.
@@ -185,7 +209,7 @@ def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
 
 
 def _find(
-    connection: sqlite3.Connection, wanted: EventFilter, limit: int, newest_first: bool, after: Cursor | None
+    connection: sqlite3.Connection, wanted: _Resolved, limit: int, newest_first: bool, after: Cursor | None
 ) -> Iterator[EventRecord]:
     conditions, values = _conditions(wanted)
     order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
@@ -196,7 +220,7 @@ def _find(
     return map(record_of, connection.execute(sql, [*values, limit]).fetchall())
 
 
-def _conditions(wanted: EventFilter, *, indexed: bool = True) -> tuple[str, list[Any]]:
+def _conditions(wanted: _Resolved, *, indexed: bool = True) -> tuple[str, list[Any]]:
     """SQL of a filter, with its values.
 
     A + keeps SQLite from the index of a column. With several names in a column it would sort all of their events.
@@ -217,8 +241,9 @@ def _conditions(wanted: EventFilter, *, indexed: bool = True) -> tuple[str, list
     if wanted.open is not None:
         found.append("end_time IS NULL" if wanted.open else "end_time IS NOT NULL")
     if wanted.text:
-        found.append("instr(lower(camera || char(10) || rule || char(10) || label || char(10) || text), lower(?))")
-        values.append(wanted.text)
+        named = [f"+{column} IN ({', '.join('?' * len(names))})" for column, names in wanted.with_text]
+        found.append(f"({' OR '.join([*named, _HAS_TEXT])})")
+        values += [*itertools.chain.from_iterable(names for _, names in wanted.with_text), wanted.text]
     return " AND ".join(found) or "1", values
 
 

@@ -75,10 +75,14 @@ _REMOVED_FILES = "CREATE TABLE removed_files (path TEXT NOT NULL PRIMARY KEY) WI
 _STATE = "CREATE TABLE state (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
 
 _CLIP_NOTE = "ALTER TABLE events ADD COLUMN clip_note TEXT NOT NULL DEFAULT '';"
-# Many events have the same list of zones, so the lists with a zone are found in the index without the events.
-_ZONES = "CREATE INDEX events_by_zones ON events (zones, start_time);"
+# Many events have the same list of zones, so the lists with a zone are found in the index without the events. Few
+# events have a text, so a search reads these, and the names of the others from their indexes.
+_SEARCH = """
+CREATE INDEX events_by_zones ON events (zones, start_time);
+CREATE INDEX events_with_text ON events (start_time) WHERE text != '';
+"""
 
-STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE, recordings.TABLE, _CLIP_NOTE, _ZONES)
+STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE, recordings.TABLE, _CLIP_NOTE, _SEARCH)
 """SQL that leads from version 0 (an empty database) to 1, from 1 to 2, and so on. No statement has a ; inside."""
 VERSION = len(STEPS)
 """The version of the databases that this program writes."""

@@ -227,7 +227,7 @@ class _Server:
 
     async def _serve(self) -> None:
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
+        app.router.add_route("*", r"/{path:[\s\S]*}", self._answer)  # also a path with a line break
         app.on_response_prepare.append(_add_headers)
         # Cancelling: a client that disconnects ends its handler, which may otherwise wait indefinitely.
         runner = web.AppRunner(

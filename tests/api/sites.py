@@ -54,20 +54,25 @@ class _Started:
 
 
 @contextmanager
-def served_site(folder: Path, *, port: int = 0, **settings: Any) -> Iterator[Served]:
+def served_site(folder: Path, *, port: int = 0, runs: bool = True, **settings: Any) -> Iterator[Served]:
     """A site with these settings, its page and its API; without any, it has no cameras and stores no events.
 
     Args:
         folder: for the settings file and the accounts.
         port: 0: a free one.
-        settings: sections of the settings file.
+        runs: False: the site has not started yet.
+        settings: sections of the settings file, if there is none in the folder yet.
     """
     file = SettingsFile(folder / "site.yaml")
-    file.path.write_text(json.dumps(settings), encoding="utf-8")
+    if not file.path.exists():
+        file.path.write_text(json.dumps(settings), encoding="utf-8")
     with ExitStack() as stack:
         web = file.load().web
         broadcasts = Broadcasts(web.live)
-        site = stack.enter_context(_running(file, broadcasts))
+        started = _Started()
+        site = Site(file.load(), file.load, started, viewers=broadcasts)
+        if runs:
+            stack.enter_context(_running(site, started))
         stack.callback(broadcasts.close)
         local = stack.enter_context(guard(folder))
         webcams = BrowserCameras(site, web, broadcasts.viewers)
@@ -78,9 +83,8 @@ def served_site(folder: Path, *, port: int = 0, **settings: Any) -> Iterator[Ser
 
 
 @contextmanager
-def _running(file: SettingsFile, broadcasts: Broadcasts) -> Iterator[Site]:
-    started, failed = _Started(), list[BaseException]()
-    site = Site(file.load(), file.load, started, viewers=broadcasts)
+def _running(site: Site, started: _Started) -> Iterator[None]:
+    failed = list[BaseException]()
 
     def run() -> None:
         try:
@@ -94,7 +98,7 @@ def _running(file: SettingsFile, broadcasts: Broadcasts) -> Iterator[Site]:
     thread.start()
     try:
         assert started.event.wait(STARTS_WITHIN_S), failed
-        yield site
+        yield
     finally:
         site.stop()
         thread.join(STARTS_WITHIN_S)

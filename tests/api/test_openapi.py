@@ -50,6 +50,7 @@ def test_the_server_has_the_document_with_itself_in_it() -> None:
         found = client.get("/openapi.json")
     assert list(found["paths"]) == ["/things", "/things/{name}", "/things/{name}/news", "/offer", "/openapi.json"]
     assert found["servers"] == [{"url": "/api/v1"}]
+    assert found["components"]["securitySchemes"]["session"]["name"] == f"streamer-{client.address[1]}"
 
 
 def test_a_query_is_shown_as_parameters_with_their_text() -> None:
@@ -67,7 +68,7 @@ def test_statuses_and_roles_follow_from_the_table() -> None:
     assert list(delete["responses"]) == ["204", "401", "403", "404", "409", "422"]
     assert delete["description"] == "For the role admin."
     assert delete["security"] == [{"session": []}, {"token": []}]
-    assert list(paths["/offer"]["post"]["responses"]) == ["200", "400", "408", "413", "415", "422"]
+    assert list(paths["/offer"]["post"]["responses"]) == ["200", "400", "403", "408", "413", "415", "422"]
     assert paths["/offer"]["post"]["security"] == []
 
 

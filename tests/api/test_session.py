@@ -205,3 +205,13 @@ def test_the_first_user_ends_the_time_without_logins(tmp_path: Path) -> None:
         assert seen(site) == ""
         site.store.add(ADMIN, password_hash(PASSWORD), time.time())
         until_unknown(site)
+
+
+@pytest.mark.parametrize("garbage", ["\xff\xfe", "Bearer \xff", "Basic \xff", "=;=;\xff", "x" * 4000, "a b"])
+def test_bytes_that_are_no_text_are_nobody(site: ServedSite, garbage: str) -> None:
+    name = site.cookie_name
+    for headers in ({"Authorization": garbage}, {"Cookie": f"{name}={garbage}"}, {"X_Forwarded_For": garbage}):
+        assert seen(site, **headers) is None, headers
+    for headers in ({"Host": garbage}, {"Origin": garbage}):
+        answer = site.client("DELETE", "/session", None, **headers)
+        assert 400 <= answer.status < 500, answer

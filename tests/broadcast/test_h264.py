@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -11,7 +12,7 @@ import pytest
 from streamer.broadcast.h264 import EncodedFrame, H264Encoder, live_size
 from streamer.broadcast.shown import CLOCK_HZ
 from streamer.config.web import LiveVideoSettings
-from tests.broadcast.shown import Decoder, parameters, shown
+from tests.broadcast.shown import Decoder, parameters, scene, shown
 
 LARGEST_PAYLOAD_BYTES = 1300
 BASELINE, CONSTRAINED = 66, 0x40
@@ -67,6 +68,14 @@ def test_large_frames_fit_into_packets_and_level_3_1() -> None:
     profile, constraints, level = parameters(encoded)
     assert (profile, constraints & CONSTRAINED) == (BASELINE, CONSTRAINED)
     assert level <= LEVEL_3_1
+
+
+def test_annotated_video_has_the_pictures_with_boxes() -> None:
+    drawn = replace(shown(0), scene=replace(scene(0), picture=scene(7).frame.picture))
+    for annotated, number in ((False, 0), (True, 7)):
+        encoded = H264Encoder(LiveVideoSettings(), annotated=annotated).make(drawn, fresh=True)
+        assert encoded is not None
+        assert Decoder().number(encoded) == number
 
 
 def test_another_frame_size_begins_with_a_keyframe() -> None:

@@ -30,6 +30,8 @@ RULES = f"""
 SETTINGS = CAMERAS.replace("  yard:", f"{RULES}  yard:").replace("door: {source: {", "door:\n    source: {").replace(
     "live: true}}\n\n    # keep", "live: true}\n    # keep"
 )  # fmt: skip
+STARTS_MS = 60_000
+"""The first camera loads the detector."""
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def editor_of(make_site: Callable[..., Site], page: Page) -> Callable[..., Locat
 def picture_of(page: Page) -> Locator:
     """The picture with the shapes, once the still is there."""
     picture = page.get_by_role("application", name="Picture of door")
-    expect(picture).to_have_attribute("viewBox", "0 0 640 360")
+    expect(picture).to_have_attribute("viewBox", "0 0 640 360", timeout=STARTS_MS)
     return picture
 
 
@@ -100,7 +102,7 @@ def test_a_zone_is_drawn_by_mouse_and_saved(editor_of: Callable[..., Locator], p
     assert given == {"name": "entry", "classes": ["Person", "Vehicle"], "dwell_s": 12.5, "max_inside": 0}
     wanted = [(0.25, 0.25), (0.75, 0.25), (0.5, 0.75)]
     assert all(abs(x - u) < 0.003 and abs(y - v) < 0.003 for (x, y), (u, v) in zip(zone["points"], wanted, strict=True))
-    expect(page.get_by_role("button", name="entry zone")).to_contain_text("inside", timeout=30_000)
+    expect(page.get_by_role("button", name="entry zone")).to_contain_text("inside", timeout=STARTS_MS)
 
 
 def test_a_line_is_drawn_by_keyboard_and_flipped(editor_of: Callable[..., Locator], page: Page) -> None:
@@ -171,6 +173,11 @@ def test_a_zone_is_drawn_by_touch(make_site: Callable[..., Site], browser: Brows
     for point in ((0.1, 0.2), (0.5, 0.2), (0.3, 0.6)):
         picture.tap(position=at(picture, point))
     page.get_by_role("button", name="Done").tap()
+    assert len(points_of(page)) == 3
+    page.locator("[data-part=middle]").first.tap()
+    assert len(points_of(page)) == 4
+    page.locator("[data-part=point]").nth(2).tap()
+    page.get_by_role("button", name="Delete point 3").tap()
     assert len(points_of(page)) == 3
     save(page)
     assert len(saved_rules(page)["zones"][0]["points"]) == 3

@@ -137,7 +137,8 @@ def test_a_wrong_detector_is_told_once(program: Program, setting: str, error: st
             "cameras:\n  a: 0\n  a: 1\n",
             "site.yaml is not valid YAML (line 3: 'a' is given twice; the first is in line 2)",
         ),
-        ("cameras: {}\n", "cameras: there is no camera; give at least one, such as front: {source: "),
+        ("cameras: {}\nweb: {address: null}\n", "cameras: there is no camera, and no page to add one; give at least "),
+        ("cameras: []\n", "cameras: there is no camera; give at least one, such as front: {source: "),
         ("tracker: {name: iuo}\n", "tracker.name: no tracker 'iuo'; did you mean iou?"),
         ("outputs: [{to: a.mp4}, {to: a.mp4}]\n", "two outputs have the same name a.mp4"),
         ("outputs: [{to: 'udp://192.0.2.1'}]\n", "outputs.0.to: udp://192.0.2.1: the port is missing"),
@@ -237,6 +238,12 @@ def test_connect_opens_the_source_of_a_run(program: Program) -> None:
         "site.yaml: valid settings of one run",
         "clip.mp4  160x120, 25 fps, h264",
     ]
+
+
+def test_a_site_without_cameras_is_valid(program: Program) -> None:
+    """Its page adds the first one."""
+    result = check(program, "cameras: {}\n")
+    assert (result.code, result.output, result.errors) == (0, "site.yaml: valid settings of 0 cameras\n", "")
 
 
 @pytest.mark.usefixtures("clip")

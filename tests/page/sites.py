@@ -93,16 +93,18 @@ def user_of(answer: Answer) -> Any:
 
 
 @contextmanager
-def served_site(folder: Path, *users: User, **web: Any) -> Iterator[ServedSite]:
+def served_site(folder: Path, *users: User, cameras: Sequence[str] = (), **web: Any) -> Iterator[ServedSite]:
     """Serve the page of a site on a free port.
 
     Args:
         folder: of its files.
         users: that it has.
+        cameras: their names; `context.broadcasts` shows what a test gives it.
         web: settings of its page.
     """
+    content = {"web": {"address": "127.0.0.1:0", **web}, "cameras": dict.fromkeys(cameras, "lavfi:testsrc2")}
     file = SettingsFile(folder / "site.yaml")
-    file.path.write_text(json.dumps({"web": {"address": "127.0.0.1:0", **web}}), encoding="utf-8")
+    file.path.write_text(json.dumps(content), encoding="utf-8")
     store = accounts_with(folder / "accounts.db", *users)
     settings = file.load()
     broadcasts = Broadcasts(settings.web.live)

@@ -30,7 +30,7 @@ from streamer.store.queries import Cursor
 from streamer.values.events import EventKind
 
 DAY_S = 86_400.0
-WRITTEN_S = 10.0
+WRITTEN_S = 5.0
 """How long an answer waits until a change is on the disk."""
 _CURSOR = re.compile(r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)_(\w+)", re.ASCII)
 

@@ -16,6 +16,7 @@ from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted, SinkUnavailable
 from streamer.observe.log_tail import LogTail
 from streamer.run.outputs import STANDARD_OUTPUT
+from streamer.serve.checks.file import check_site
 from streamer.serve.checks.page import page_problems
 from streamer.serve.report import SiteReport, site_report
 from streamer.serve.settings_file.settings_file import SettingsFile
@@ -74,6 +75,7 @@ def run_site(
     began_s, state = time.monotonic(), "failed"
     try:
         with ExitStack() as stack:
+            check_site(settings)  # before its pages are there
             if settings.metrics.address is not None:
                 _serve_metrics(settings.metrics.address, site, terminal, stack)
             if settings.web.address is not None:
@@ -103,7 +105,7 @@ def _report_file(path: Path, *, overwrite: bool) -> PartialFile:
 def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:
     from streamer.serve.metrics import SitePages  # here: it imports aiohttp, which takes 0.1 s
 
-    pages = stack.enter_context(SitePages(address, site.cameras, site.targets))
+    pages = stack.enter_context(SitePages(address, site.cameras, site.targets, lambda: site.settings.awaits_cameras))
     terminal.message(f"metrics at {pages.url}, health at {pages.health_url}")
 
 

@@ -122,7 +122,7 @@ export class Painter {
   /** Where the label is drawn; null if there is no room. It keeps its side of the box as long as it can. */
   #place(known, { box: [x1, y1, x2, y2] }, rect, width, height, placed, now) {
     const left = Math.max(0, Math.min(x1 * rect.width, rect.width - width));
-    const tops = { above: y1 * rect.height - height, inside: y1 * rect.height, below: y2 * rect.height };
+    const tops = { above: y1 * rect.height - height, inside: Math.max(0, y1 * rect.height), below: y2 * rect.height };
     const areas = SIDES.filter((side) => x2 > 0 && x1 < 1 && tops[side] >= 0 && tops[side] + height <= rect.height)
       .map((side) => ({ side, x: left, y: tops[side], width, height }));
     const free = areas.find((area) => !placed.some((other) => overlap(area, other)));

@@ -165,6 +165,12 @@ def test_an_unknown_event_is_told(site: Served, path: str) -> None:
     assert (answer.status, answer.json["detail"]) == (404, "there is no such event; it may have been deleted")
 
 
+def test_a_store_that_is_not_open_yet_is_told(tmp_path: Path) -> None:
+    with served_site(tmp_path, runs=False, store={"folder": str(tmp_path / "events")}) as (client, _):
+        answers = [client("GET", path) for path in ("/events", "/events/names")]
+    assert [(one.status, one.headers["Retry-After"]) for one in answers] == [(503, "1"), (503, "1")]
+
+
 def test_a_site_without_a_store_has_an_empty_list_and_tells_the_remedy(tmp_path: Path) -> None:
     with served_site(tmp_path) as (client, _):
         assert client.get("/events") == {"events": [], "next": None, "stored": False}

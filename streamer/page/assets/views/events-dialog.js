@@ -1,26 +1,29 @@
 /** One event: its clip with boxes, its pictures, and all its facts in words. */
 
 import { address } from "../api.js";
-import { duration, h } from "../dom.js";
+import { h } from "../dom.js";
 import { starOf } from "./events-list.js";
 import { player } from "./events-player.js";
-import { KINDS, dayAndTime, fullSentence } from "./events-text.js";
+import { KINDS, dayAndTime, durationText, fullSentence } from "./events-text.js";
 
+const VIEWS = { clip: "Clip", snapshot: "Picture", crop: "Object" };
 const ENDINGS = { run: "The camera was stopped before the event was over.", killed: "The program was ended before the event was over." };
+const COMPLETE_MS = 600_000; // after the end of an event, no clip is expected any more
 const SIZE = new Intl.NumberFormat(undefined, { style: "unit", unit: "megabyte", maximumFractionDigits: 1 });
 
 /**
- * @param {{neighbour: (by: number) => void, star: Function|null, remove: Function|null, closed: () => void}} actions
- *   `neighbour` shows the next newer (-1) or older (1) event; `star` and `remove` are null for who may not change events
- * @returns {{show: (event: object) => void, update: (event: object) => void, gone: () => void, close: () => void}}
+ * @param {{neighbour: (by: number) => void, closed: () => void, star?: Function, remove?: Function}} actions
+ *   `neighbour` shows the next newer (-1) or older (1) event; who may not change events has no `star` and `remove`
+ * @returns {{show: (event: object) => void, update: (event: object) => void, close: () => void, id: () => string}}
  */
-export function eventDialog({ neighbour, star, remove, closed }) {
+export function eventDialog({ neighbour, closed, star, remove }) {
   let event = null, media = null, chosen = "";
   const title = h("h2", { id: "event-title" }), view = h("div.media"), choice = h("div.choice", { role: "group", "aria-label": "Show" });
   const note = h("p.notice", { role: "status" }), facts = h("dl.facts"), acts = h("div.actions");
   const button = (text, keys, act) => h("button.quiet", { type: "button", "aria-keyshortcuts": keys, title: `Key ${keys}`, onclick: act }, text);
   const dialog = h("dialog.event-dialog", { "aria-labelledby": "event-title", onkeydown: pressed },
-    h("header", null, title, h("div.actions", null, button("Newer", "ArrowLeft", () => neighbour(-1)), button("Older", "ArrowRight", () => neighbour(1)), button("Close", "Escape", () => dialog.close()))),
+    h("header", null, title, h("div.actions", null, button("Newer", "ArrowLeft", () => neighbour(-1)),
+      button("Older", "ArrowRight", () => neighbour(1)), button("Close", "Escape", () => dialog.close()))),
     h("div.columns", null, h("div.seen", null, view, choice, note), h("div.known", null, facts, acts)));
   dialog.addEventListener("close", () => {
     media?.close();
@@ -34,7 +37,7 @@ export function eventDialog({ neighbour, star, remove, closed }) {
   /** Show another event. */
   function show(other) {
     event = other;
-    chosen = event.files.clip ? "clip" : event.files.snapshot ? "snapshot" : event.files.crop ? "crop" : "";
+    chosen = Object.keys(VIEWS).find((name) => event.files[name]) ?? "";
     showMedia();
     showFacts();
   }
@@ -51,8 +54,14 @@ export function eventDialog({ neighbour, star, remove, closed }) {
   function showMedia() {
     media?.close();
     media = chosen === "clip" ? player(event, told) : null;
-    view.replaceChildren(media ? media.element : chosen ? h("img", { src: event.files[chosen], alt: `${chosen === "crop" ? "The object of" : "Picture of"}: ${fullSentence(event)}`, onerror: () => told("The picture is gone.") }) : h("p.none", null, "No picture"));
+    view.replaceChildren(media?.element ?? picture());
     told(event.files.clip ? "" : missingClip());
+  }
+
+  function picture() {
+    if (!chosen) return h("p.none", null, "No picture");
+    const alt = `${chosen === "crop" ? "The object of" : "Picture of"}: ${fullSentence(event)}`;
+    return h("img", { src: event.files[chosen], alt, onerror: () => told("The picture is gone.") });
   }
 
   function told(text) {
@@ -62,27 +71,35 @@ export function eventDialog({ neighbour, star, remove, closed }) {
 
   function missingClip() {
     if (!event.end_time) return "The event goes on. Its clip appears here when it is complete.";
-    return "There is no clip yet. It appears here when it is complete; an event without a clip keeps its picture.";
+    const isNew = Date.now() - Date.parse(event.end_time) < COMPLETE_MS;
+    return isNew ? "The clip is not ready yet. It appears here when it is complete." : "This event has no clip.";
   }
 
   function showFacts() {
     title.textContent = fullSentence(event);
-    const shown = ["clip", "snapshot", "crop"].filter((name) => event.files[name]);
+    const shown = Object.keys(VIEWS).filter((name) => event.files[name]);
     choice.replaceChildren(...(shown.length < 2 ? [] : shown).map((name) => h("button", {
-      type: "button", "aria-pressed": String(name === chosen), onclick: () => { chosen = name; showMedia(); showFacts(); choice.querySelector("[aria-pressed=true]").focus(); },
-    }, { clip: "Clip", snapshot: "Picture", crop: "Object" }[name])));
+      type: "button", "aria-pressed": String(name === chosen), onclick: () => choose(name),
+    }, VIEWS[name])));
     facts.replaceChildren(...factsOf(event).flatMap(([name, ...value]) => [h("dt", null, name), h("dd", null, value)]));
-    acts.replaceChildren(...[
-      starOf(event, star, true), remove && h("button.danger", { type: "button", disabled: !event.end_time, title: event.end_time ? "" : "An event that goes on cannot be deleted", onclick: () => remove(event) }, "Delete"),
-    ].filter(Boolean));
+    const erase = { type: "button", disabled: !event.end_time, onclick: () => remove(event) };
+    acts.replaceChildren(...[starOf(event, star, true), remove && h("button.danger", erase, "Delete")].filter(Boolean));
+  }
+
+  function choose(name) {
+    chosen = name;
+    showMedia();
+    showFacts();
+    choice.querySelector("[aria-pressed=true]").focus();
   }
 
   function pressed(key) {
     if (key.ctrlKey || key.metaKey || key.altKey) return;
-    const control = key.target.closest("select, input[type=range]"), plain = !key.target.closest("button, a, summary, input[type=checkbox]");
     const by = { ArrowLeft: -1, ArrowRight: 1 }[key.key];
-    if (by && !control) neighbour(by);
-    else if (control && key.key !== "," && key.key !== "." || (key.key === " " && !plain) || !media?.pressed(key)) return;
+    const own = by ? "select, input" : key.key === " " ? "button, a, input, select" : "select"; // these use the key themselves
+    if (key.target.closest(own)) return;
+    if (by) neighbour(by);
+    else if (!media?.pressed(key)) return;
     key.preventDefault();
   }
 
@@ -100,7 +117,7 @@ function factsOf(event) {
     event.value !== null && ["Objects", String(event.value)],
     ["Start", h("time", { datetime: event.start_time }, dayAndTime(event.start_time))],
     ["End", event.end_time ? h("time", { datetime: event.end_time }, dayAndTime(event.end_time)) : "goes on"],
-    event.duration_s ? ["Lasted", event.duration_s < 10 ? `${event.duration_s.toFixed(1)} s` : duration(event.duration_s)] : null,
+    event.duration_s && ["Lasted", durationText(event.duration_s)],
     event.text && ["Details", event.text],
     ENDINGS[event.ending] && ["Note", ENDINGS[event.ending]],
     event.clip_duration_s && ["Clip", `${event.clip_duration_s.toFixed(1)} s`, event.clip_note && `; ${event.clip_note}`],
@@ -113,5 +130,6 @@ function factsOf(event) {
 
 function downloads(event) {
   const names = { clip: "Clip", annotated: "Clip with boxes", snapshot: "Picture" };
-  return Object.entries(names).filter(([name]) => event.files[name]).map(([name, text]) => h("a.file", { href: address(event.files[name], { download: true }), download: "" }, text));
+  return Object.entries(names).filter(([name]) => event.files[name])
+    .map(([name, text]) => h("a.file", { href: address(event.files[name], { download: true }), download: "" }, text));
 }

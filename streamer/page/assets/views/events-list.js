@@ -66,7 +66,9 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
 
   /** Add an event at its place, or show it as it is now. */
   function put(event) {
-    const old = shown.get(event.id), card = cardOf(event);
+    const old = shown.get(event.id);
+    if (old && JSON.stringify(old.event) === JSON.stringify(event)) return;
+    const card = cardOf(event);
     shown.set(event.id, { event, card });
     if (old) {
       const focused = old.card.contains(document.activeElement) && document.activeElement.className;
@@ -116,7 +118,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
           !event.end_time && h("span.badge", null, "now")),
         h("span.what", null, text),
         h("span.facts", null, h("time", { datetime: event.start_time }, timeOfDay(event.start_time)), ` · ${event.camera}`,
-          lasting(event) && ` · ${lasting(event)}`)),
+          lasting(event, true) && ` · ${lasting(event, true)}`)),
       admin && h("input.pick", {
         type: "checkbox", checked: ids.has(event.id), "aria-label": `Select: ${text}, ${timeOfDay(event.start_time)}`, onchange: (change) => pick(event.id, change.target.checked),
       }),

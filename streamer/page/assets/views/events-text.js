@@ -30,12 +30,15 @@ const OTHER = [(event) => `${event.rule}: ${event.kind}`, "lasted", "goes on"];
 /** What happened: "Person entered zone door". */
 export const sentence = (event) => (WORDS[event.kind] ?? OTHER)[0](event);
 
-/** How long it lasted: "stayed 12 s"; empty for what has no duration. */
-export function lasting(event) {
+/** How long it lasted: "stayed 12 s", for a card "12 s"; empty for what has no duration. */
+export function lasting(event, short = false) {
   const [, ended, open] = WORDS[event.kind] ?? OTHER;
   if (!event.end_time) return open;
-  return ended && event.duration_s ? `${ended} ${duration(event.duration_s)}` : "";
+  return ended && event.duration_s ? `${short ? "" : `${ended} `}${durationText(event.duration_s)}` : "";
 }
+
+/** "0.4 s", "12 s", "3 min", with a space that breaks no line. */
+export const durationText = (seconds) => (seconds < 9.95 ? `${Number(seconds.toFixed(1))} s` : duration(seconds)).replace(" ", "\u00a0");
 
 /** The whole event: "Person entered zone door at 14:03:22, stayed 12 s". */
 export function fullSentence(event) {

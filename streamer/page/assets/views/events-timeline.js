@@ -24,6 +24,7 @@ function svg(name, attributes) {
 export function timeline({ jump, moved, only }) {
   let from = 0, to = 1, filters = new URLSearchParams(), data = { since: 0, bin: 1, cameras: {} };
   let cursor = null, timer = null, aborter = new AbortController();
+  const known = new Set(); // cameras that had events: they keep their lanes, so that the page does not jump
   const pointers = new Map(); // id to x of the fingers, or of the mouse
   const lanes = h("div.lanes"), axis = h("div.axis", { "aria-hidden": "true" }), mark = h("div.mark", { hidden: true });
   const told = h("output.told");
@@ -81,7 +82,10 @@ export function timeline({ jump, moved, only }) {
     try {
       const found = await get("/events/timeline", { query, signal: aborter.signal });
       const since = Date.parse(found.since), until = Date.parse(found.until);
-      data = { since, bin: (until - since) / found.bins, cameras: found.cameras };
+      Object.keys(found.cameras).forEach((camera) => known.add(camera));
+      const wanted = filters.getAll("camera"), lane = (camera) => [camera, found.cameras[camera] ?? []];
+      const cameras = [...known].sort().filter((camera) => !wanted.length || wanted.includes(camera)).map(lane);
+      data = { since, bin: (until - since) / found.bins, cameras: Object.fromEntries(cameras) };
       draw();
     } catch (error) {
       toastError(error);
@@ -113,7 +117,7 @@ export function timeline({ jump, moved, only }) {
     const most = Math.max(2, (area.clientWidth || 800) / LABEL_PX);
     const step = STEPS_MS.find((one) => (to - from) / one <= most) ?? STEPS_MS.at(-1), found = [];
     for (const time = new Date(new Date(from).setHours(0, 0, 0, 0)); time < to; step < DAY_MS ? time.setTime(+time + step) : time.setDate(time.getDate() + step / DAY_MS)) {
-      if (time >= from) found.push(+time);
+      if (time >= from && time < to - 0.03 * (to - from)) found.push(+time); // the last one would be cut off
     }
     return found;
   }

@@ -6,30 +6,32 @@ import { isAdmin } from "../state.js";
 import { eventDialog } from "./events-dialog.js";
 import { FILTERS, filterBar, matches } from "./events-filters.js";
 import { eventList } from "./events-list.js";
-import { counted, dayAndTime } from "./events-text.js";
+import { counted, dayAndTime, sentence } from "./events-text.js";
 import { timeline } from "./events-timeline.js";
 
 const PAGE = 60;
 const DAY_MS = 86_400_000;
 const AT_TOP_PX = 40;
 const AT_A_TIME = 4; // requests of a change of several events
+const iso = (time) => new Date(time).toISOString();
 
 /** Show the view of an address: `#/events/ID?camera=NAME&at=TIME&from=TIME&to=TIME`. Each part may be left out. */
 export function view(root, { name, query, signal }) {
   let here = null, dialog = null, channel = null, later = null, stored = true; // `here`: the query that is shown
-  const pending = new Map(), picked = new Set(); // new events while the list is scrolled; the selected ids
+  const pending = new Map(); // new events, by id, while the list is scrolled
   const bar = filterBar((next, typing) => go("", next, typing && here.has("text")));
   const line = timeline({
-    jump: (time) => go("", changedQuery({ at: new Date(time).toISOString() })),
-    moved: (from, to) => go(shownId(), changedQuery({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }), true),
-    only: (from, to) => go("", changedQuery({ at: null, since: new Date(from).toISOString(), until: new Date(to).toISOString() })),
+    jump: (time) => go("", changedQuery({ at: iso(time) })),
+    moved: (from, to) => go(shownId(), changedQuery({ from: iso(from), to: iso(to) }), true),
+    only: (from, to) => go("", changedQuery({ at: null, since: iso(from), until: iso(to) })),
   });
   const list = eventList({
     page, empty: nothing, address: (id) => hash(id, here), admin: isAdmin(),
-    open: (event) => go(event.id, here), star: (event) => change([event.id], !event.favourite), picked: showPicked,
+    open: (event) => go(event.id, here), star, picked: showPicked,
   });
   const news = h("button.primary.news", { type: "button", hidden: true, onclick: showPending });
-  const place = h("p.place", { role: "status" }), selection = h("div.selection", { role: "region", "aria-label": "Selected events", hidden: true });
+  const place = h("p.place", { role: "status" });
+  const selection = h("div.selection", { role: "region", "aria-label": "Selected events", hidden: true });
   stylesheet("/assets/views/events.css").then(start);
 
   async function start() {
@@ -81,7 +83,9 @@ export function view(root, { name, query, signal }) {
   async function reload(first) {
     pending.clear();
     showNews();
-    place.replaceChildren(...(here.has("at") ? [`Events before ${dayAndTime(here.get("at"))} `, h("button.quiet", { type: "button", onclick: () => go("", changedQuery({ at: null })) }, "Show the newest")] : []));
+    const newest = () => go("", changedQuery({ at: null }));
+    place.replaceChildren(...(here.has("at")
+      ? [`Events before ${dayAndTime(here.get("at"))} `, h("button.quiet", { type: "button", onclick: newest }, "Show the newest")] : []));
     if (!(await list.reload()) || !stored || signal.aborted) return;
     showTimeline();
     if (first) channel = socket("/events/live", { open: () => catchUp().catch(toastError), message: heard });
@@ -103,12 +107,17 @@ export function view(root, { name, query, signal }) {
   }
 
   function nothing() {
-    if (!stored) return emptyState("Events are not stored", "Set store.folder in the settings file of this site, and restart it. Then this page has all events with their clips and pictures.");
+    if (!stored) {
+      return emptyState("Events are not stored", "Set store.folder in the settings file of this site, and restart it. Then this page has "
+        + "all events with their clips and pictures.");
+    }
     if (FILTERS.some((key) => here.has(key)) || here.has("at")) {
       const all = () => go("", changedQuery(Object.fromEntries([...FILTERS, "at"].map((key) => [key, null]))));
-      return emptyState("No event matches", "No stored event has all that the filters ask for.", h("button", { type: "button", onclick: all }, "Show all events"));
+      return emptyState("No event matches", "No stored event has all that the filters ask for.",
+        h("button", { type: "button", onclick: all }, "Show all events"));
     }
-    return emptyState("No events yet", "Lines, zones and other rules of a camera find events. They appear here at once.", h("a.button", { href: "#/cameras" }, "Cameras and rules"));
+    return emptyState("No events yet", "Lines, zones and other rules of a camera find events. They appear here at once.",
+      h("a.button", { href: "#/cameras" }, "Cameras and rules"));
   }
 
   // Live changes
@@ -164,8 +173,10 @@ export function view(root, { name, query, signal }) {
   async function showEvent(id) {
     try {
       const event = list.get(id) ?? (await get(`/events/${encodeURIComponent(id)}`, { signal }));
-      dialog ??= eventDialog({ neighbour: showNeighbour, star: isAdmin() ? (one) => change([one.id], !one.favourite) : null, remove: isAdmin() ? (one) => erase([one.id]) : null, closed: dialogClosed });
+      const mayChange = isAdmin() ? { star, remove: (one) => erase([one.id]) } : {};
+      dialog ??= eventDialog({ neighbour: showNeighbour, closed: dialogClosed, ...mayChange });
       dialog.show(event);
+      document.title = `${sentence(event)} - Streamer`;
     } catch (error) {
       toastError(error);
       go("", here, true);
@@ -181,6 +192,7 @@ export function view(root, { name, query, signal }) {
   function dialogClosed() {
     const id = dialog.id();
     dialog = null;
+    document.title = "Events - Streamer";
     if (signal.aborted) return;
     if (location.hash.startsWith("#/events/")) history.state === "opened" ? history.back() : go("", here, true);
     list.focus(id);
@@ -189,22 +201,26 @@ export function view(root, { name, query, signal }) {
   // Changes
 
   function showPicked(ids) {
-    picked.clear();
-    ids.forEach((id) => picked.add(id));
-    selection.hidden = !ids.size;
     const button = (text, act, kind = "") => h(`button${kind}`, { type: "button", onclick: act }, text);
-    selection.replaceChildren(h("span", { role: "status" }, `${counted(ids.size)} selected`), button("Select all shown", () => list.pickAll(true)),
-      button("Keep as favourites", () => change([...picked], true)), button("Delete", () => erase([...picked]), ".danger"), button("Cancel", () => list.pickAll(false), ".quiet"));
+    selection.hidden = !ids.size;
+    selection.replaceChildren(
+      h("span", { role: "status" }, `${counted(ids.size)} selected`), button("Select all shown", () => list.pickAll(true)),
+      button("Keep as favourites", () => keep([...ids], true).then(() => list.pickAll(false))),
+      button("Delete", () => erase([...ids]), ".danger"), button("Cancel", () => list.pickAll(false), ".quiet"));
   }
 
-  async function change(ids, favourite) {
-    await sendEach(ids, async (id) => saved(await (await request("PATCH", `/events/${id}`, { body: { favourite } })).json()));
-    list.pickAll(false);
+  function star(event) {
+    return keep([event.id], !event.favourite);
+  }
+
+  /** Make events favourites, or not. */
+  function keep(ids, favourite) {
+    return sendEach(ids, async (id) => saved(await (await request("PATCH", `/events/${id}`, { body: { favourite } })).json()));
   }
 
   async function erase(ids) {
-    const agreed = await confirmed(`Delete ${counted(ids.length)}?`, "Clips and pictures are deleted with them. This cannot be undone.", "Delete");
-    if (!agreed) return;
+    const text = "Clips and pictures are deleted with them. This cannot be undone.";
+    if (!(await confirmed(`Delete ${counted(ids.length)}?`, text, "Delete"))) return;
     if (ids[0] === shownId() && !(await showNeighbour(1))) dialog.close();
     await sendEach(ids, (id) => request("DELETE", `/events/${id}`).then(() => gone(id)));
   }

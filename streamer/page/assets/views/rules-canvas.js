@@ -33,6 +33,7 @@ export class Canvas {
     on("pointercancel", this.abort);
     on("keydown", this.key);
     on("dblclick", this.insertHere);
+    on("focusin", ({ target }) => target.dataset.part === "point" && editor.choosePoint(Number(target.dataset.index)));
   }
 
   resize(width, height) {
@@ -72,6 +73,7 @@ export class Canvas {
     if (this.editor.drawing) return;
     if (part.part === "shape" && this.drag.index !== this.editor.selected) this.editor.select(this.drag.index);
     if (part.part) this.svg.setPointerCapture(event.pointerId);
+    if (part.part === "point") this.editor.choosePoint(this.drag.index);
     this.points = this.shape?.points;
   }
 

@@ -82,6 +82,7 @@ export class ShapeForm {
     this.kind = kind;
     this.wrong = h("p.notice.bad");
     this.direction = h("span");
+    this.remove = h("button", { type: "button", onclick: () => editor.removePoint() });
     this.schedule = h("p.muted", null, "It has a schedule, which is kept. Change it in the settings file.");
     this.anchor = h("select", { onchange: ({ target }) => this.change({ anchor: target.value }) }, Object.entries(ANCHORS).map(([value, text]) => h("option", { value }, text)));
     this.element = h("form.shape-form", { "aria-label": `Settings of the ${kind}`, onsubmit: (event) => event.preventDefault() },
@@ -91,6 +92,7 @@ export class ShapeForm {
       h("details", null, h("summary", null, "More settings"), field("What counts is an object's", this.anchor), MORE[kind].map((one) => this.control(one)), this.schedule),
       h("div.actions", null,
         h("button", { type: "button", onclick: () => editor.focusPoint(0) }, "Move points by keyboard"),
+        this.remove,
         h("button.quiet.delete", { type: "button", onclick: () => editor.change(null) }, `Delete ${kind}`)));
   }
 
@@ -109,6 +111,9 @@ export class ShapeForm {
   show(shape, problem, size) {
     this.wrong.hidden = !problem;
     setText(this.wrong, problem);
+    const { point } = this.editor;
+    this.remove.hidden = point < 0 || point >= shape.points.length;
+    setText(this.remove, `Delete point ${point + 1}`);
     if (shape === this.shape) return; // else counts that arrive would overwrite what is being typed
     this.shape = shape;
     for (const [name, input] of Object.entries(this.#inputs)) input.value = [shape[name] ?? ""].flat().join(", ");

@@ -9,7 +9,9 @@ import { ShapeForm, ShapeList } from "./rules-panel.js";
 import { History, freeName, problemOfShape, rulesOf, shapesOf } from "./rules-state.js";
 
 const ZOOMS = [1, 1.5, 2, 3, 4];
-const HOW = "Drag points or whole shapes; drag a + to add a point. With the keyboard: Tab to a point, arrows move it by 1% (with Shift by 0.1%), Enter adds a point, Delete removes it.";
+const HOW = matchMedia("(pointer: coarse)").matches
+  ? "Drag points or whole shapes. Tap a + to add a point, tap a point to delete it with the button below."
+  : "Drag points or whole shapes; drag a + to add a point. With the keyboard: Tab to a point, arrows move it by 1% (with Shift by 0.1%), Enter adds a point, Delete removes it.";
 const DRAWING = {
   zone: "Click the corners. Click the first one, press Enter or choose Done to finish; Escape cancels.",
   line: "Click the points of the line. Press Enter or choose Done to finish; Escape cancels.",
@@ -29,6 +31,7 @@ export function view(root, { name, signal }) {
 
 class Editor {
   selected = -1;
+  point = -1; // of the selected shape: the one that "Delete point" deletes
   drawing = null;
   others = []; // shapes of somebody else, or my own after theirs were loaded; drawn dashed
   live = {};
@@ -53,6 +56,7 @@ class Editor {
     this.history = new History(shapesOf(value));
     this.build();
     this.canvas = new Canvas(this.svg, this);
+    this.fit(1280, 720); // until there is a picture
     this.observer = new ResizeObserver(() => this.canvas.render());
     this.observer.observe(this.svg);
     this.leaveStatus = onStatus(({ cameras }) => {
@@ -143,8 +147,8 @@ class Editor {
   // what the canvas and the panel call
 
   select(index) {
-    if (!this.canChange) return this.update();
-    this.selected = index;
+    if (this.canChange) this.selected = index;
+    this.point = -1;
     this.update();
   }
 
@@ -153,7 +157,7 @@ class Editor {
     const { shapes, selected } = this;
     this.history.commit(shape ? shapes.with(selected, shape) : shapes.toSpliced(selected, 1));
     if (!shape) {
-      this.selected = -1;
+      this.selected = this.point = -1;
       this.say(`Deleted ${shapes[selected].name}. Undo brings it back.`);
       this.svg.focus();
     } else this.say(problemOfShape(shape, this.shapes) || HOW, problemOfShape(shape, this.shapes) && "warning");
@@ -162,6 +166,15 @@ class Editor {
 
   focusPoint(index) {
     this.canvas.focusPoint(index);
+  }
+
+  choosePoint(index) {
+    this.point = index;
+    this.update();
+  }
+
+  removePoint() {
+    this.canvas.remove(this.point);
   }
 
   leave() {
