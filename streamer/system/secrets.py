@@ -127,7 +127,7 @@ class Secrets:
             self._patterns.update(new)
 
     def _compiled(self) -> re.Pattern[str] | None:
-        """The expression for all patterns. With the lock. It is made when it is used: it takes long for many cameras."""
+        """The expression for all patterns, made when it is used: that takes long. With the lock."""
         if not self._is_stale:
             return self._anywhere
         longest_first = sorted(self._patterns, key=len, reverse=True)
