@@ -29,7 +29,7 @@ LIGHT = frozenset({"flow", "motion", "pipeline", "presentation", "render", "trac
 LIGHT_HANGS_S = 25
 THREADS_END_WITHIN_S = 10.0
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
-OF_THE_SYSTEM = frozenset({"browser", "certificate", "mosquitto", "screen", "small_disk"})
+OF_THE_SYSTEM = frozenset({"launch", "certificate", "mosquitto", "screen", "small_disk"})
 """Fixtures that need Chromium, openssl, Mosquitto, Xvfb and root; their tests get the marker `system`."""
 
 # No deadline per example. The examples of a test depend on its code alone; there is no example database.

@@ -48,7 +48,7 @@ class Console:
 
     def __init__(self) -> None:
         self.errors: list[str] = []
-        self._allowed: list[str] = []
+        self._allowed = ["/snapshot.jpg)"]  # a camera that starts has no frame yet
 
     def allow(self, *parts: str) -> None:
         """Errors with one of these texts are expected, such as `WebSocket connection` when the server ends."""
@@ -77,15 +77,26 @@ def console() -> Iterator[Console]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium with a synthetic webcam, which it may use without asking."""
+def launch() -> Iterator[Callable[..., Browser]]:
+    """Starts a Chromium with the given flags; all end with the session."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium; apt-get install chromium")
-    flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
+        browsers: list[Browser] = []
+
+        def start(*flags: str) -> Browser:
+            browsers.append(playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *flags]))
+            return browsers[-1]
+
+        yield start
+        for browser in browsers:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., Browser]) -> Browser:
+    """Chromium with a synthetic webcam, which it may use without asking."""
+    return launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import CHROMIUM, Console, open_page
+from tests.browser.conftest import Console, open_page
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("starter_weights")]
@@ -82,13 +82,11 @@ def square(make_site: Callable[..., Site], tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def without_udp(console: Console) -> Iterator[Page]:
+def without_udp(launch: Callable[..., Browser], console: Console) -> Iterator[Page]:
     """A page of a browser whose WebRTC may not send UDP."""
-    flags = ["--no-sandbox", "--webrtc-ip-handling-policy=disable_non_proxied_udp"]
-    with sync_playwright() as playwright:
-        browser: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield from open_page(browser, console)
-        browser.close()
+    browser = launch("--webrtc-ip-handling-policy=disable_non_proxied_udp")
+    yield from open_page(browser, console)
+    browser.close()
 
 
 def test_boxes_are_drawn_on_the_frame_that_they_belong_to(square: Site, page: Page) -> None:

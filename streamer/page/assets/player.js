@@ -145,6 +145,7 @@ export class Player {
     this.#timers = [];
     this.#whep?.close();
     this.#whep = null;
+    this.#stage.video.srcObject = null; // no late frame of this connection counts as one of the next
     this.#scenes.clear();
     this.#shownRtp = null;
   }

@@ -8,8 +8,8 @@ const MOST_DENSE = 2; // device pixels per CSS pixel of the overlay; more is not
 /** Three layers of the same place: `still` (JPEG frames, the last picture), `video`, and the overlay. */
 export class Stage {
   video = h("video", { muted: true, playsinline: true, disablepictureinpicture: true, "aria-hidden": "true", hidden: true });
-  #still = h("canvas.still", { width: 16, height: 9 });
-  #overlay = h("canvas.overlay");
+  #still = h("canvas.still", { width: 16, height: 9, "aria-hidden": "true" });
+  #overlay;
   #painter = new Painter();
   #scene = null;
   #hasPicture = false;
@@ -23,7 +23,8 @@ export class Stage {
   constructor(label, settings, rules = () => ({})) {
     this.settings = settings;
     this.rules = rules;
-    this.element = h("div.stage", { role: "img", "aria-label": label }, this.#still, this.video, this.#overlay);
+    this.#overlay = h("canvas.overlay", { role: "img", "aria-label": label });
+    this.element = h("div.stage", null, this.#still, this.video, this.#overlay);
     this.#observer.observe(this.element);
   }
 

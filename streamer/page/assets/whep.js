@@ -1,6 +1,6 @@
 /** Live video of a camera by WebRTC (WHEP): one offer, one answer, video only. */
 
-import { BASE, request } from "./api.js";
+import { request } from "./api.js";
 
 const BLOCKED = "The browser does not reach the UDP ports of the server. A firewall or a container may block them.";
 
@@ -39,12 +39,12 @@ export class WhepConnection {
   close() {
     if (this.#aborter.signal.aborted) return;
     this.#aborter.abort();
-    this.#peer.close();
     this.#end();
   }
 
-  #end() {
-    if (this.#location) request("DELETE", this.#location.replace(BASE, ""), { keepalive: true }).catch(() => {}); // gone already
-    this.#location = null;
+  /** The server ends it first: it would not know a connection that has closed. */
+  async #end() {
+    if (this.#location) await request("DELETE", this.#location, { keepalive: true }).catch(() => {}); // the server is away
+    this.#peer.close();
   }
 }

@@ -67,6 +67,7 @@ function rowOf(name) {
     setText(cells.state, text);
     setText(cells.reason, fault);
     setText(cells.source, source);
+    cells.source.title = source;
     setText(cells.picture, width ? [`${width}x${height}`, fps && `${fps.toFixed(fps < 10 ? 1 : 0)} fps`].filter(Boolean).join(", ") : "none yet");
   }
 
