@@ -115,7 +115,8 @@ class Rig:
 
     def write_site(self, cameras: Mapping[str, Any]) -> None:
         """Write the site file (YAML, of which JSON is a part)."""
-        content = json.dumps({"detector": {"name": "starter"}, "cameras": dict(cameras)})
+        page = {"address": None}  # several sites run side by side
+        content = json.dumps({"detector": {"name": "starter"}, "web": page, "cameras": dict(cameras)})
         self.site.write_text(content, encoding="utf-8")
 
     @contextmanager

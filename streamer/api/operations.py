@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from streamer.api import browser_cameras, openapi, session
 from streamer.api.cameras.operations import operations as cameras
+from streamer.api.cameras.probe import operations as probe
 from streamer.api.context import ApiContext
 from streamer.api.events.operations import operations as events
 from streamer.api.live.operations import operations as live
@@ -20,6 +21,7 @@ PARTS: Sequence[Part] = (
     session.operations,
     cameras,
     live,
+    probe,
     events,
     status,
     system,

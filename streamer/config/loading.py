@@ -85,7 +85,7 @@ def is_site(file: Path | str | None, assignments: Sequence[str] = ()) -> bool:
         ConfigError: the file cannot be read.
     """
     values = unchecked_values(file, assignments, None)
-    return any(str(key).casefold().startswith(("camera", "defaults", "detectors")) for key in values)
+    return any(str(key).casefold().startswith(("camera", "defaults", "detectors", "web", "control")) for key in values)
 
 
 def unchecked_values(

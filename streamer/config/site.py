@@ -182,9 +182,14 @@ class SiteSettings(Section):
         """The cameras of a detector, by name; the entry "" is `detector`."""
         return {name: camera for name, camera in self.cameras.items() if camera.detector.name == entry}
 
+    @property
+    def awaits_cameras(self) -> bool:
+        """Whether there is no camera, and a page to add one."""
+        return not self.cameras and self.web.address is not None
+
     def problems(self) -> Iterator[str]:
         """What keeps cameras from running, one line each."""
-        if not self.cameras and self.web.address is None:
+        if not self.cameras and not self.awaits_cameras:
             yield f"cameras: there is no camera, and no page to add one; give at least one, such as {_EXAMPLE}"
         for name, camera in self.cameras.items():
             if not camera.source.uri:

@@ -55,12 +55,12 @@ class LogTail(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record, which the filters have changed. Any thread."""
-        if (
-            record.name == "streamer" and record.levelno == logging.INFO
-        ):  # a message of the terminal as JSON: see `note`
-            return
-        text = "\n".join(filter(None, [record.getMessage(), record.exc_text]))
-        self._add(record.created, record.levelname.lower(), getattr(record, "camera", ""), text)
+        if record.name == "streamer" and record.levelno == logging.INFO:
+            return  # a message of the terminal with JSON lines, which was noted
+        camera = getattr(record, "camera", "")
+        message = record.getMessage().removeprefix(f"{camera}: ")  # the filter of another handler may have named it
+        text = "\n".join(filter(None, [message, record.exc_text]))
+        self._add(record.created, record.levelname.lower(), camera, text)
 
     def note(self, text: str, camera: str = "") -> None:
         """Keep a message that is no log record. Any thread."""

@@ -37,7 +37,7 @@ class SitePage(WebPages):
         pages = [
             *(_under_known_names(route, guard) for route in page_routes()),
             *api_routes(all_operations(context), guard),
-            *HealthPages(site.cameras, site.targets).routes(),
+            *HealthPages(site.cameras, site.targets, lambda: site.settings.awaits_cameras).routes(),
         ]
         shown = f"the page at {context.settings.address} ({SETTING})"
         secure = None if tls is None else tls.context

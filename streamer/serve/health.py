@@ -24,10 +24,16 @@ class HealthPages:
     Args:
         cameras: returns the cameras that there are now.
         targets: returns the targets of alerts.
+        may_be_empty: whether a site without cameras is healthy: cameras are added on its page.
     """
 
-    def __init__(self, cameras: Callable[[], Sequence[CameraStatus]], targets: Statuses = lambda: ()) -> None:
-        self._cameras, self._targets = cameras, targets
+    def __init__(
+        self,
+        cameras: Callable[[], Sequence[CameraStatus]],
+        targets: Statuses = lambda: (),
+        may_be_empty: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._cameras, self._targets, self._may_be_empty = cameras, targets, may_be_empty
 
     def routes(self) -> list[web.RouteDef]:
         """Every page with its path. They need no password: probes have none."""
@@ -37,7 +43,7 @@ class HealthPages:
         cameras = self._cameras()
         faults = [f"{camera.name} is {camera.fault}" for camera in cameras if camera.fault]
         reason = f"{len(faults)} of {len(cameras)} cameras: {'; '.join(faults)}" if faults else ""
-        if not cameras:
+        if not cameras and not self._may_be_empty():
             reason = "there is no camera"  # at the start, before they are opened, or all were removed
         targets = {status.name: figures.health_of(status, waiting) for status, waiting in self._targets()}
         values = {"cameras": {camera.name: health_of(camera) for camera in cameras}}

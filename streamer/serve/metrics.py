@@ -25,18 +25,25 @@ class SitePages(MetricsServer):
         address: `[host]:port` or a port, as for `MetricsServer`.
         cameras: asked at each request.
         targets: the targets of alerts; asked at each request.
+        may_be_empty: see `HealthPages`.
 
     Raises:
         ConfigError: the address is invalid; on entering, an output has one of the paths.
         SinkUnavailable: on entering, when it cannot listen there.
     """
 
-    def __init__(self, address: str, cameras: Cameras, targets: Statuses = lambda: ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        cameras: Cameras,
+        targets: Statuses = lambda: (),
+        may_be_empty: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(
             address,
             lambda: [Stream(camera.source, camera.stats) for camera in cameras()],
             collectors=[CameraCollector(cameras), TargetCollector(targets)],
-            routes=HealthPages(cameras, targets).routes(),
+            routes=HealthPages(cameras, targets, may_be_empty).routes(),
         )
 
     @property

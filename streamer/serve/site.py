@@ -44,6 +44,7 @@ class Site:
         service: the service manager, which gets the state of the site.
         overwrite: as for `Camera`.
         viewers: observe the runs of the cameras.
+        stays: `run` does not return when the sources of all cameras have ended.
     """
 
     def __init__(
@@ -55,13 +56,14 @@ class Site:
         *,
         overwrite: bool = False,
         viewers: SiteViewers | None = None,
+        stays: bool = False,
     ) -> None:
         self.rates = SiteRates()  # of the cameras
         self._load = load
         self._reporter = reporter
         self._service = service or ServiceNotify({})
         self._overwrite = overwrite
-        self._viewers = viewers or NoViewers()
+        self._viewers, self._stays = viewers or NoViewers(), stays
         self._changing = threading.Lock()  # held during a change
         self._pools = SitePools(reporter.say)
         self._events: EventService | None = None
@@ -115,8 +117,7 @@ class Site:
 
     def reports(self) -> dict[str, Report]:
         """The report of each camera's last run, by name; of cameras without a report, nothing."""
-        reports = {camera.name: camera.report for camera in self._all()}
-        return {name: report for name, report in reports.items() if report is not None}
+        return {camera.name: report for camera in self._all() if (report := camera.report) is not None}
 
     def reload(self, *, wait: bool = False) -> Changes:
         """Read the settings again and apply them. Raises as `apply`.
@@ -276,7 +277,7 @@ class Site:
             self._reporter.refresh(cameras)
             self._service.beat()
             self._service.status(running_text(cameras))
-            if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
+            if cameras and not self._stays and all(camera.state is CameraState.ENDED for camera in cameras):
                 return
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._woken, REFRESH_S)

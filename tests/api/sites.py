@@ -61,10 +61,11 @@ def served_site(folder: Path, *, port: int = 0, runs: bool = True, **settings: A
         folder: for the settings file and the accounts.
         port: 0: a free one.
         runs: False: the site has not started yet.
-        settings: sections of the settings file.
+        settings: sections of the settings file, if there is none in the folder yet.
     """
     file = SettingsFile(folder / "site.yaml")
-    file.path.write_text(json.dumps(settings), encoding="utf-8")
+    if not file.path.exists():
+        file.path.write_text(json.dumps(settings), encoding="utf-8")
     with ExitStack() as stack:
         web = file.load().web
         broadcasts = Broadcasts(web.live)

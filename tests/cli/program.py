@@ -36,6 +36,15 @@ def exit_code(command: Callable[..., None], *arguments: Any, **options: Any) -> 
     return 0
 
 
+def words_of(*arguments: str | Path) -> list[str]:
+    """The command line of the program. A site has a page only where the test names an address: another test, or
+    another program, may have the port of the default."""
+    words = [str(argument) for argument in arguments]
+    if words[:1] == ["serve"] and not any(word.startswith("web.") for word in words):
+        words += ["--set", "web.address=null"]
+    return [sys.executable, str(MAIN), *words]
+
+
 class Program:
     """`python main.py` in a folder, started by `launcher` if there is one."""
 
@@ -63,7 +72,7 @@ class Program:
 
         environment = os.environ | {"COLUMNS": str(columns), "TERM": "dumb"}
         return subprocess.Popen(
-            [*self.launcher, sys.executable, str(MAIN), *map(str, arguments)],
+            [*self.launcher, *words_of(*arguments)],
             cwd=self.folder,
             env=environment,
             preexec_fn=prepare,

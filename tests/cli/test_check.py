@@ -137,6 +137,7 @@ def test_a_wrong_detector_is_told_once(program: Program, setting: str, error: st
             "cameras:\n  a: 0\n  a: 1\n",
             "site.yaml is not valid YAML (line 3: 'a' is given twice; the first is in line 2)",
         ),
+        ("cameras: {}\nweb: {address: null}\n", "cameras: there is no camera, and no page to add one; give at least "),
         ("cameras: []\n", "cameras: there is no camera; give at least one, such as front: {source: "),
         ("tracker: {name: iuo}\n", "tracker.name: no tracker 'iuo'; did you mean iou?"),
         ("outputs: [{to: a.mp4}, {to: a.mp4}]\n", "two outputs have the same name a.mp4"),

@@ -17,7 +17,7 @@ from typing import Any
 import av
 import pytest
 
-from tests.cli.program import DEADLINE_S, MAIN, Program
+from tests.cli.program import DEADLINE_S, MAIN, Program, words_of
 from tests.clips import write_video
 
 ENDLESS = "lavfi:testsrc2=size=160x120:rate=25"
@@ -136,7 +136,7 @@ class Pseudoterminal:
         self._master, slave = os.openpty()
         self._program = program
         self.process = subprocess.Popen(
-            [sys.executable, str(MAIN), *arguments],
+            words_of(*arguments),
             cwd=program.folder,
             env=os.environ | {"TERM": "xterm"},
             stdin=slave,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from streamer.api.cameras.models import Camera, Frames, LastEvent
+from streamer.config.camera import CameraSettings
+from streamer.flow.stats import RunStats
 from streamer.serve.site import Site
-from streamer.serve.status import CameraStatus
+from streamer.serve.status import CameraState, CameraStatus
 from streamer.store.event_json import time_text
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.system.paths import encodable
-from streamer.system.secrets import SECRETS
+from streamer.system.secrets import SECRETS, redacted
 from streamer.values.states import FrameState
 
 
@@ -29,7 +32,8 @@ class CameraList:
 
     def now(self) -> list[Camera]:
         """All cameras, in the order of the settings."""
-        cameras = self._site.cameras()
+        begun = {one.name: one for one in self._site.cameras()}
+        cameras = [begun.get(name) or _not_begun(name, one) for name, one in self._site.settings.cameras.items()]
         service = self._site.events
         events = {} if service is None else self._events.of(service.store, [one.name for one in cameras])
         return [self._camera(one, events.get(one.name)) for one in cameras]
@@ -92,6 +96,12 @@ class LastEvents:
         with self._lock:
             self._changes += 1
             self._events = {}
+
+
+def _not_begun(name: str, settings: CameraSettings) -> CameraStatus:
+    """A camera before the site has started it."""
+    source = redacted(settings.source.uri or "")
+    return CameraStatus(name, source, CameraState.STARTING, RunStats(name), since_s=time.monotonic())
 
 
 def _newest(store: EventStore, camera: str) -> LastEvent | None:

@@ -6,13 +6,11 @@ Web server's thread; the status is read on another thread, because it asks the s
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
-from pydantic import BaseModel
 
 from streamer.accounts.roles import Access
 from streamer.api.cameras.camera_list import CameraList
@@ -65,7 +63,7 @@ class StatusFeed:
         status: makes the status; called on another thread.
     """
 
-    def __init__(self, status: Callable[[], BaseModel]) -> None:
+    def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
         self._text = ""
         self._next: asyncio.Future[None] | None = None  # done when `_text` has changed
@@ -115,7 +113,7 @@ class StatusFeed:
             await asyncio.sleep(EVERY_S)
 
     def _made(self) -> str:
-        return json.dumps(self._status().model_dump(mode="json"))
+        return self._status().model_dump_json()
 
 
 async def _until_closed(socket: web.WebSocketResponse) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from streamer.cli.command import command
 from streamer.cli.options import Assign, flag, value
+from streamer.cli.serve.command import default_file
 from streamer.errors import StreamerError
 from streamer.system.suggestions import counted
 
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
 
 
 def check(
-    config: Annotated[Path, value("--config", "FILE", "YAML file for 'serve' or 'run'.")],
+    config: Annotated[
+        Path | None,
+        value(
+            "--config",
+            "FILE",
+            "YAML file for 'serve' or 'run'.",
+            default="the file of 'serve' without --config",
+        ),
+    ] = None,
     connect: Annotated[bool, flag("--connect", "Also open the sources; show size, frame rate and codec.")] = False,
     assign: Assign = None,
 ) -> None:
@@ -27,7 +36,11 @@ def check(
     with command(prints=True, has_options=False) as (terminal, _):
         from streamer.serve.checks.file import check_file
 
-        checked = check_file(config, assign or [])
+        file = config or default_file()
+        if config is None and not file.exists():
+            terminal.line(f"no {file} yet: 'streamer serve' starts without cameras, and its page makes the file")
+            return
+        checked = check_file(file, assign or [], site=config is None)
         for line in checked.lines:
             terminal.line(line)
         if connect:

@@ -61,7 +61,9 @@ def serve(
         settings, service = file.load(), ServiceNotify()
         status = SiteStatus(terminal, tail)
         broadcasts = Broadcasts(settings.web.live)
-        site = Site(settings, file.load, status, service, overwrite=overwrite, viewers=broadcasts)
+        # Who opens the page of an own site comes back to it, and adds the next file.
+        stays = config is None and settings.web.address is not None
+        site = Site(settings, file.load, status, service, overwrite=overwrite, viewers=broadcasts, stays=stays)
         with ControlSocket(settings.control.socket or default_path(file.path), site):
             interrupts.stop_with(site.stop)
             interrupts.reload_with(lambda: _reload(site, terminal))

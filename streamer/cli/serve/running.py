@@ -105,7 +105,7 @@ def _report_file(path: Path, *, overwrite: bool) -> PartialFile:
 def _serve_metrics(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:
     from streamer.serve.metrics import SitePages  # here: it imports aiohttp, which takes 0.1 s
 
-    pages = stack.enter_context(SitePages(address, site.cameras, site.targets))
+    pages = stack.enter_context(SitePages(address, site.cameras, site.targets, lambda: site.settings.awaits_cameras))
     terminal.message(f"metrics at {pages.url}, health at {pages.health_url}")
 
 

@@ -38,13 +38,18 @@ class CheckedFile:
     sources: Mapping[str, SourceSettings]
 
 
-def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
+def check_file(file: Path, assignments: Sequence[str] = (), *, site: bool = False) -> CheckedFile:
     """Check the settings of a site, or those of one run, which have no `cameras`.
+
+    Args:
+        file: has the settings.
+        assignments: override them, as of `load_settings`.
+        site: they are those of a site in any case.
 
     Raises:
         ConfigError: the file cannot be read, or some settings are invalid, with every problem.
     """
-    if is_site(file, assignments):
+    if site or is_site(file, assignments):
         return _checked_site(file, load_site(file, assignments))
     settings = load_settings(file, assignments)
     source = settings.source.uri or ""
@@ -95,6 +100,8 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
     unused = [entry for entry in site.detectors if entry not in site.detectors_in_use()]
     lines += [f"{_setting_of(entry)}: no camera uses it" for entry in unused]
     lines += [*described_events(site.store, site.notify), *names_without_events(site)]
+    if site.awaits_cameras:
+        lines.append(f"no cameras; add some on the page of 'streamer serve' ({site.web.address})")
     lines.append(f"{file}: valid settings of {counted(len(site.cameras), 'camera')}")
     return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
 

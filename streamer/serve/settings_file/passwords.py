@@ -50,7 +50,7 @@ def restored(settings: object, before: object, above: str) -> Any:
     Args:
         settings: new values.
         before: the values with passwords.
-        above: the path of the settings, for the error.
+        above: the path of the settings, for the error; it may be empty.
 
     Raises:
         ConfigError: `***` stands for no password.
@@ -71,7 +71,7 @@ def restored(settings: object, before: object, above: str) -> Any:
         known = anywhere.get(value) if value != HIDDEN else None
         found = known or (_with_old_parts(value, old) if old is not None else value)
         if HIDDEN in found:
-            name = ".".join(map(str, (above, *path)))
+            name = ".".join(filter(None, map(str, (above, *path))))
             raise ConfigError(f"{name}: *** stands for a password that is not known here; write the password")
         return found
 

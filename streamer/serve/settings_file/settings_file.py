@@ -7,6 +7,7 @@ if that fails, the file is as it was before.
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class SettingsFile:
     Args:
         path: of the file.
         assignments: values of the command line, `key.path=value`, which override the file and are never written.
-        events: the folder for events of a site without a file; None: the file must exist.
+        events: the folder for events of a site whose file does not exist yet; None: the file must exist.
     """
 
     def __init__(self, path: Path, assignments: Sequence[str] = (), *, events: Path | None = None) -> None:
@@ -46,25 +47,29 @@ class SettingsFile:
         self._assignments = tuple(assignments)
         self._events = events
         self._lock = threading.Lock()  # held during a change
+        self._is_made = threading.Event()  # the file exists, or has existed
+        if events is None or path.exists():
+            self._is_made.set()
 
     def load(self) -> SiteSettings:
-        """The settings of the site.
+        """The settings of the site; those of an empty one if there is no file yet.
 
         Raises:
             ConfigError: as of `load_site`.
         """
-        if self._events is None or self.path.exists():
-            return load_site(self.path, self._assignments)
-        return load_site(None, [f"store.folder={self._events}", *self._assignments])
+        if self._is_new:
+            return load_site(None, [f"store.folder={json.dumps(str(self._events))}", *self._assignments])
+        return load_site(self.path, self._assignments)
 
     @property
     def revision(self) -> str:
-        """A digest of the file's bytes, as they are now; that of an empty file if there is none.
-
-        Raises:
-            ConfigError: the file cannot be read.
+        """A digest of the file's bytes, as they are now; that of an empty file if there is none yet, and empty if it
+        cannot be read: then `change` says why.
         """
-        return revision_of(self._read())
+        try:
+            return revision_of(self._read())
+        except ConfigError:
+            return ""
 
     def camera(self, name: str) -> dict[str, Any] | None:
         """The section of a camera as it is in the file, in its long form, with passwords; None if it has none.
@@ -72,7 +77,7 @@ class SettingsFile:
         Raises:
             ConfigError: the file cannot be read.
         """
-        cameras = read_yaml(self.path).get("cameras") if self.path.exists() else None
+        cameras = None if self._is_new else read_yaml(self.path).get("cameras")
         for key, value in cameras.items() if isinstance(cameras, dict) else ():
             if str(key) == name and not isinstance(key, bool):
                 settings = long_form(of_source(value))
@@ -117,8 +122,15 @@ class SettingsFile:
                 raise
             new.discard()
 
+    @property
+    def _is_new(self) -> bool:
+        """Whether the file has never existed: one that is gone is an error, so that no cameras are lost with it."""
+        if not self._is_made.is_set() and self.path.exists():
+            self._is_made.set()
+        return not self._is_made.is_set()
+
     def _text(self, content: bytes) -> str:
-        if self._events is not None and not self.path.exists():
+        if self._is_new:
             new = YamlText(_NEW)
             new.set(("store", "folder"), str(self._events))
             return new.text()
@@ -128,10 +140,10 @@ class SettingsFile:
             raise ConfigError(f"{self.path} is not valid YAML: it is no UTF-8 text") from error
 
     def _read(self) -> bytes:
+        if self._is_new:
+            return b""
         try:
             return self.path.read_bytes()
-        except FileNotFoundError:
-            return b""
         except OSError as error:
             raise ConfigError(f"cannot read the configuration {self.path}: {error.strerror}") from error
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from ruamel.yaml import YAML
+from ruamel.yaml.anchor import Anchor
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
@@ -91,6 +92,8 @@ class YamlText:
             ConfigError: the change would change other values, too, which have them from an anchor.
         """
         after = self._dumped()
+        if after == self._before:
+            return self._original
         for candidate in (self._patched(after), after):
             text = candidate.replace("\n", self._newline)
             if _same(_parsed(text), self._values):
@@ -116,7 +119,8 @@ class YamlText:
         return node, values
 
     def _lines(self) -> str:
-        return self._original.replace("\r\n", "\n")
+        text = self._original.replace("\r\n", "\n")
+        return text if not text or text.endswith("\n") else f"{text}\n"
 
     def _dumped(self) -> str:
         """The text of ruamel.yaml, in the layout that is most like the original."""
@@ -137,8 +141,7 @@ class YamlText:
         self._yaml.dump(self._root, stream)
         if not self._is_empty:
             return stream.getvalue()
-        above = self._lines()  # comments only
-        return above + ("" if not above or above.endswith("\n") else "\n") + stream.getvalue()
+        return self._lines() + stream.getvalue()  # below comments
 
     def _patched(self, after: str) -> str:
         """The original with the lines that differ between the text before and after the change."""
@@ -164,9 +167,18 @@ def _own(holder: CommentedMap, key: object, root: CommentedMap) -> Any:
     value = holder[key]
     if not isinstance(value, CommentedMap) or _places_of(value, root) < 2:
         return value
+    value.anchor.always_dump = True  # also if no alias is left
     own = copy.deepcopy(value)
-    own.yaml_set_anchor(None)
+    _forget_anchors(own)
     return own
+
+
+def _forget_anchors(node: object) -> None:
+    """A copy has the anchors of its original, which would be there twice."""
+    if isinstance(node, CommentedMap | CommentedSeq):
+        setattr(node, Anchor.attrib, Anchor())
+        for one in node.values() if isinstance(node, CommentedMap) else node:
+            _forget_anchors(one)
 
 
 def _places_of(wanted: object, node: object) -> int:

@@ -5,7 +5,7 @@ Called by the main thread; reads only the beginning of the input.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -37,15 +37,23 @@ MEASURED_LIVE = 50
 
 Measured = tuple[str, av.VideoFrame | None, Geometry]
 """The constancy of the rate, the first frame, and its geometry."""
+Show = Callable[[av.VideoFrame], object]
 
 
-def probe(uri: str, settings: SourceSettings | None = None, *, live_packets: int = MEASURED_LIVE) -> Probe:
+def probe(
+    uri: str,
+    settings: SourceSettings | None = None,
+    *,
+    live_packets: int = MEASURED_LIVE,
+    show: Show = lambda picture: None,  # noqa: ARG005
+) -> Probe:
     """Probe the source that `open_source` chooses.
 
     Args:
         uri: the source.
         settings: how it is read.
         live_packets: how many packets of a live video are read; the first frame is decoded in any case.
+        show: gets the first frame, upright.
 
     Raises:
         SourceUnavailable: it cannot be opened, or has no video.
@@ -55,16 +63,16 @@ def probe(uri: str, settings: SourceSettings | None = None, *, live_packets: int
         connector = NetworkConnector(uri, settings)
         try:
             with connector.open() as container:
-                return _probe_container(connector.name, container, live_packets)
+                return _probe_container(connector.name, container, live_packets, show)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
     source = open_source(uri, settings)
     if isinstance(source, ImageSource):
-        return _probe_images(uri, source)
+        return _probe_images(uri, source, show)
     if not isinstance(source, ContainerSource):
         raise SourceUnavailable(f"{uri}: cannot be probed; list all cameras with: streamer probe cameras")
     with source.open() as container:
-        return _probe_container(uri, container, source.probed_packets)
+        return _probe_container(uri, container, source.probed_packets, show)
 
 
 def constancy(times: list[int]) -> str:
@@ -84,11 +92,14 @@ def constancy(times: list[int]) -> str:
     return "constant" if even else "variable"
 
 
-def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe:
+def _probe_container(uri: str, container: InputContainer, packets: int, show: Show) -> Probe:
     used = choose_video(container, uri)
     start = container.start_time
     geometry = Geometry(container, used, uri)
-    measured = *_measure(container, used, packets, uri), geometry
+    rate, first = _measure(container, used, packets, uri)
+    if first is not None:
+        show(geometry.upright(first, Fraction(1, 1000)))
+    measured = rate, first, geometry
     return Probe(
         source=uri,
         container=container.format.name,
@@ -102,9 +113,12 @@ def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe
     )
 
 
-def _probe_images(uri: str, source: ImageSource) -> Probe:
+def _probe_images(uri: str, source: ImageSource, show: Show) -> Probe:
     with source:
         info = source.info
+        for frame in source:
+            show(frame.picture)
+            break
     video = VideoFacts(
         used=True,
         width=info.width,

@@ -8,7 +8,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.program import DEADLINE_S, MAIN, Program
+from tests.cli.program import DEADLINE_S, Program, words_of
 from tests.clips import corrupt, write_video
 from tests.serve.test_report import validator
 from tests.web.test_server import port
@@ -133,7 +132,7 @@ def start_on_a_terminal(program: Program, arguments: Sequence[str]) -> tuple[sub
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
     process = subprocess.Popen(
-        [sys.executable, str(MAIN), *arguments],
+        words_of(*arguments),
         cwd=program.folder,
         env=environment,
         stdin=theirs,
