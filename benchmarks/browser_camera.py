@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +43,7 @@ CLOCK_HZ = 90_000
 WRAP = 1 << 32
 CLIP_S = 8
 LAST_ANSWERS_S = 1.0
-_STARTS_WITHIN_S = 30.0
+_STARTS_WITHIN_S = 60.0
 _SETTLED_S = 60.0
 _SERVE = "serve"
 
@@ -87,16 +87,20 @@ class Clip(MediaStreamTrack):
         super().__init__()
         self.sent: list[tuple[int, float]] = []
         """RTP ticks and time of each frame, monotonic clock."""
+        self.before_frame: Callable[[], bool] = lambda: False
+        """Called before each frame; returns whether to begin with the keyframe again."""
         self._packets = packets
         self._fps = fps
         self._began_s = time.monotonic()
-        self._number = 0
+        self._number, self._next = 0, -1
 
     async def recv(self) -> av.Packet[Any]:
         """See `MediaStreamTrack`."""
+        restarts = self.before_frame()
         self._number += 1
         await asyncio.sleep(self._began_s + self._number / self._fps - time.monotonic())
-        packet: av.Packet[Any] = av.Packet(self._packets[(self._number - 1) % len(self._packets)])
+        self._next = 0 if restarts else (self._next + 1) % len(self._packets)
+        packet: av.Packet[Any] = av.Packet(self._packets[self._next])
         packet.pts, packet.time_base = round(self._number * CLOCK_HZ / self._fps), Fraction(1, CLOCK_HZ)
         self.sent.append((packet.pts, time.monotonic()))
         return packet
@@ -109,10 +113,11 @@ class Client:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.clip = Clip(packets, fps)
         self.sender = self.peer.addTrack(self.clip)
+        self.clip.before_frame = self._before_frame
         self.answers: dict[int, float] = {}
         """Time of each answer by the RTP timestamp of its frame, monotonic clock."""
         self.ended = ""
-        self._origin: int | None = None
+        self.origin = 0
         channel = self.peer.createDataChannel("messages", ordered=False, maxRetransmits=0)
         channel.on("message", self._take)
 
@@ -132,10 +137,9 @@ class Client:
 
     def figures(self, until_s: float) -> dict[str, Any]:
         """What came back of the frames that were sent until a time, from the first answer on."""
-        origin = self._rtp_origin()
         first_s = min(self.answers.values())
         counted = [(ticks, at_s) for ticks, at_s in self.clip.sent if first_s < at_s < until_s]
-        found = [(at_s, self.answers.get((origin + ticks) % WRAP)) for ticks, at_s in counted]
+        found = [(at_s, self.answers.get((self.origin + ticks) % WRAP)) for ticks, at_s in counted]
         times_ms = np.array([1e3 * (back_s - at_s) for at_s, back_s in found if back_s is not None])
         third = len(times_ms) // 3
         p50, p95, p99, most = (round(float(np.percentile(times_ms, percent)), 1) for percent in (50, 95, 99, 100))
@@ -151,11 +155,14 @@ class Client:
             "ended": self.ended,
         }
 
-    def _rtp_origin(self) -> int:
-        """aiortc adds a random number to the time of the track: that of the newest packet tells which."""
-        newest = vars(self.sender)["_RTCRtpSender__rtp_timestamp"]
-        candidates = [int(newest - ticks) % WRAP for ticks, _ in self.clip.sent[-3:]]
-        return max(candidates, key=lambda one: sum((one + ticks) % WRAP in self.answers for ticks, _ in self.clip.sent))
+    def _before_frame(self) -> bool:
+        """All frames before are sent: find what aiortc adds to their times. Returns whether a keyframe is needed."""
+        sender = vars(self.sender)
+        if self.clip.sent:
+            self.origin = int(sender["_RTCRtpSender__rtp_timestamp"]) - self.clip.sent[-1][0]
+        is_needed = bool(sender["_RTCRtpSender__force_keyframe"])
+        sender["_RTCRtpSender__force_keyframe"] = False
+        return is_needed
 
 
 def encoded(size: tuple[int, int], fps: float) -> list[bytes]:

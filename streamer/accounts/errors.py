@@ -11,6 +11,8 @@ from streamer.errors import StreamerError
 class AccountsError(StreamerError):
     """The file of accounts cannot be read or written now."""
 
+    exit_code = 2
+
 
 class Refused(Exception):
     """A request is refused because of who sends it, from where, or how often.

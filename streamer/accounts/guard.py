@@ -163,10 +163,12 @@ class Guard:
         return key
 
     async def _watch(self) -> None:
-        while self._watches:
-            await asyncio.sleep(FRESH_S)  # SQLite does not tell other processes of a change
-            await self._end_invalid()
-        self._watching = None
+        try:
+            while self._watches:
+                await asyncio.sleep(FRESH_S)  # SQLite does not tell other processes of a change
+                await self._end_invalid()
+        finally:
+            self._watching = None
 
     async def _end_invalid(self) -> None:
         for key, watch in list(self._watches.items()):
@@ -178,7 +180,10 @@ class Guard:
             except Refused:  # the file cannot be read now
                 continue
             if not is_valid and self._watches.pop(key, None) is not None:
-                watch.end()
+                try:
+                    watch.end()
+                except Exception:  # the others must end, too
+                    log.exception("login: what has ended with its login goes on")
 
     async def _user(self, credential: Credential) -> User | None:
         user, until_s = self._found.get(credential, (None, -math.inf))

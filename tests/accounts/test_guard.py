@@ -66,6 +66,18 @@ def test_what_goes_on_after_an_answer_ends_with_the_login(tmp_path: Path) -> Non
         assert begun.ended.wait(WITHIN_S)
 
 
+def test_an_end_that_fails_does_not_keep_others_open(tmp_path: Path) -> None:
+    begun = Begun()
+    with served(tmp_path / "accounts.db", Address("", 0), begun) as (client, store):
+        cookie, end = logged_in(client, store), begun.ended.set
+        begun.ended.set = None  # type: ignore[assignment,method-assign] # a call of it fails
+        assert ask(client, Cookie=cookie)[0] == 200
+        begun.ended.set = end  # type: ignore[method-assign]
+        assert ask(client, Cookie=cookie)[0] == 200
+        store.end_session("secret")
+        assert begun.ended.wait(WITHIN_S)
+
+
 def test_what_has_ended_by_itself_is_forgotten(tmp_path: Path) -> None:
     begun = Begun()
     with served(tmp_path / "accounts.db", Address("", 0), begun) as (client, store):

@@ -326,6 +326,7 @@ def test_a_store_without_events_says_where_they_come_from(events_page: EventsPag
     events_page.store.save(event(0), EventPhase.END)
     expect(events_page.events).to_have_count(1)
     expect(events_page.page.get_by_role("heading", name="No events yet")).to_be_hidden()
+    expect(events_page.page.locator("summary", has_text="Camera")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP, {"width": 3840, "height": 2160}], ids=["phone", "desktop", "4k"])

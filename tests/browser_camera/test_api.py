@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
@@ -37,7 +38,7 @@ def send(served: ServedSite) -> Callable[..., Answer]:
     def send(user: User, method: str, path: str, content: Any = None) -> Answer:
         headers = {"Cookie": cookies[user], "Origin": origin}
         if content is None:
-            return served.client(method, path, **headers)
+            return served.client(method, path, None, **headers)
         if isinstance(content, str):
             return served.client(method, path, content.encode(), Content_Type="application/sdp", **headers)
         return served.client.send(method, path, content, **headers)
@@ -99,6 +100,7 @@ def test_annotated_video_comes_back_by_whep(send: Callable[..., Answer]) -> None
         await peer.setRemoteDescription(RTCSessionDescription(answer.content.decode(), "answer"))
         (receiver,) = peer.getReceivers()
         picture = await asyncio.wait_for(receiver.track.recv(), DEADLINE_S)
+        assert isinstance(picture, av.VideoFrame)
         assert (picture.width, picture.height) == (128, 96)
         await peer.close()
 

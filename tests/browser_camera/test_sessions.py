@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from itertools import pairwise
@@ -14,8 +15,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from streamer.broadcast.viewers import Viewers
 from streamer.browser_camera import session as session_module
-from streamer.browser_camera.session import Returns
+from streamer.browser_camera.session import BrowserSession, Returns
 from streamer.browser_camera.sessions import BrowserCameras, InvalidOffer, TooMany
+from streamer.browser_camera.source import BrowserSource
 from streamer.config.web import WebSettings
 from streamer.serve.site import Site
 from tests.browser_camera.webcam import CLOCK_HZ, FPS, Client, session
@@ -164,3 +166,6 @@ def test_fifty_sessions_leave_nothing_behind(site: tuple[Site, Kept]) -> None:
 
     run(site[0], work, sessions=1)
     assert found[-1] == found[1]
+    gc.collect()
+    kept = [one for one in gc.get_objects() if isinstance(one, BrowserSession | BrowserSource | RTCPeerConnection)]
+    assert kept == []

@@ -5,7 +5,9 @@ import { field, h } from "../dom.js";
 import { KINDS } from "./events-text.js";
 
 /** Name in the address: text, and the key of `/events/names` with the values there are. */
-const MENUS = { camera: ["Camera", "cameras"], label: ["Class", "labels"], kind: ["Kind", "kinds"], zone: ["Zone", "zones"], rule: ["Rule", "rules"] };
+const MENUS = {
+  camera: ["Camera", "cameras"], label: ["Class", "labels"], kind: ["Kind", "kinds"], zone: ["Zone", "zones"], rule: ["Rule", "rules"],
+};
 const TIMES = { since: "From", until: "Until" };
 const TYPING_MS = 300;
 
@@ -104,11 +106,18 @@ export function filterBar(changed) {
     show(query);
   }
 
+  /** Fetch the names again if an event has one that is not among them. */
+  function learn(event) {
+    const values = { cameras: [event.camera], labels: [event.label], kinds: [event.kind], rules: [event.rule], zones: event.zones };
+    const known = ([key, found]) => found.every((value) => !value || names[key]?.includes(value));
+    if (!Object.entries(values).every(known)) refresh().catch(() => {}); // the next event tries again
+  }
+
   const close = () => {
     clearTimeout(timer);
     document.removeEventListener("pointerdown", shutOthers);
   };
-  return { element, show, refresh, close };
+  return { element, show, refresh, learn, close };
 }
 
 /** The value of a `datetime-local` control. */

@@ -97,7 +97,8 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
   function remove(id) {
     const card = shown.get(id)?.card, section = card?.closest(".day");
     if (!card) return;
-    if (card.contains(document.activeElement)) (card.nextElementSibling ?? card.previousElementSibling)?.querySelector("a").focus();
+    const beside = card.nextElementSibling ?? card.previousElementSibling;
+    if (card.contains(document.activeElement)) beside?.querySelector("a").focus();
     card.remove();
     shown.delete(id);
     if (ids.delete(id)) picked(ids);
@@ -114,13 +115,14 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
     };
     return h(`li.event${event.end_time ? "" : ".open"}`, { "data-id": event.id },
       h("a.show", { href: address(event.id), onclick: opened },
-        h("span.picture", null, picture ? h("img", { src: picture, alt: "", loading: "lazy", decoding: "async" }) : h("span.none", null, "No picture"),
-          !event.end_time && h("span.badge", null, "now")),
+        h("span.picture", null, !event.end_time && h("span.badge", null, "now"),
+          picture ? h("img", { src: picture, alt: "", loading: "lazy", decoding: "async" }) : h("span.none", null, "No picture")),
         h("span.what", null, text),
         h("span.facts", null, h("time", { datetime: event.start_time }, timeOfDay(event.start_time)), ` · ${event.camera}`,
           lasting(event, true) && ` · ${lasting(event, true)}`)),
       admin && h("input.pick", {
-        type: "checkbox", checked: ids.has(event.id), "aria-label": `Select: ${text}, ${timeOfDay(event.start_time)}`, onchange: (change) => pick(event.id, change.target.checked),
+        type: "checkbox", checked: ids.has(event.id), "aria-label": `Select: ${text}, ${timeOfDay(event.start_time)}`,
+        onchange: ({ target }) => pick(event.id, target.checked),
       }),
       starOf(event, admin && star));
   }
@@ -178,6 +180,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
 export function starOf(event, star, worded = false) {
   const text = event.favourite ? "Favourite" : "Keep as favourite", sign = event.favourite ? "★" : "☆";
   if (!star) return event.favourite && h("span.star", { role: "img", "aria-label": text }, sign);
-  const label = worded ? {} : { "aria-label": "Favourite", title: event.favourite ? "Favourite: it is kept" : text };
-  return h(`button${worded ? "" : ".star"}`, { type: "button", "aria-pressed": String(event.favourite), onclick: () => star(event), ...label }, worded ? `${sign} ${text}` : sign);
+  const shared = { type: "button", "aria-pressed": String(event.favourite), onclick: () => star(event) };
+  if (worded) return h("button", shared, `${sign} ${text}`);
+  return h("button.star", { ...shared, "aria-label": "Favourite", title: event.favourite ? "Favourite: it is kept" : text }, sign);
 }

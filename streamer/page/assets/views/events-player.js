@@ -16,17 +16,19 @@ const FRAME_S = 0.04; // of a step where no frame times are known
  */
 export function player(event, failed) {
   let frames = [], shown_s = 0, closed = false;
-  const painter = new Painter(), duration_s = event.clip_duration_s ?? 0;
+  const painter = new Painter(), settings = { ...loadSettings(), boxes: true }, duration_s = event.clip_duration_s ?? 0;
   const video = h("video", {
-    src: event.files.clip, playsinline: true, muted: true, preload: "auto", onplay: tell, onpause: tell, ontimeupdate: tell, ondurationchange: tell,
-    onloadedmetadata: resized, onclick: toggle,
-    onerror: () => failed(video.error?.code === 4 && video.networkState === 3 ? "The clip is gone, or this browser cannot play its codec. Download it to see it." : "The clip cannot be played."),
+    src: event.files.clip, playsinline: true, muted: true, preload: "auto", onclick: toggle, onloadedmetadata: resized,
+    onplay: tell, onpause: tell, ontimeupdate: tell, ondurationchange: tell,
+    onerror: () => closed || failed("The clip is gone, or this browser cannot play its codec. Download it to see it."),
   });
   const canvas = h("canvas", { "aria-hidden": "true" });
   const stage = h("div.stage", null, video, canvas);
   const button = (text, keys, title, act) => h("button", { type: "button", title, "aria-keyshortcuts": keys, onclick: act }, text);
   const play = button("Play", "Space", "Space", toggle);
-  const seek = h("input", { type: "range", min: 0, max: duration_s, step: 0.01, value: 0, "aria-label": "Position in the clip", oninput: () => goTo(Number(seek.value)) });
+  const seek = h("input", {
+    type: "range", min: 0, max: duration_s, step: 0.01, value: 0, "aria-label": "Position in the clip", oninput: () => goTo(Number(seek.value)),
+  });
   const clock = h("span.number", null, "");
   const speed = h("select", { "aria-label": "Speed", onchange: () => (video.playbackRate = Number(speed.value)) },
     SPEEDS.map((one) => h("option", { value: one, selected: one === 1 }, `${one}×`)));
@@ -43,7 +45,8 @@ export function player(event, failed) {
     const begin = (Date.parse(event.start_time) - Date.parse(event.clip_start_time)) / 1000;
     const end = begin + (event.duration_s ?? 0);
     const share = (time) => Math.min(Math.max(time / duration_s, 0), 1);
-    return duration_s > 0 && h("span.of-event", { title: "The event", style: { "--begin": share(begin), "--length": share(end) - share(begin) } });
+    const style = { "--begin": share(begin), "--length": share(end) - share(begin) };
+    return duration_s > 0 && h("span.of-event", { title: "The event", style });
   }
 
   function toggle() {
@@ -65,15 +68,7 @@ export function player(event, failed) {
   }
 
   /** Index of the last frame at or before a time; -1 if there is none. */
-  function frameAt(time_s) {
-    let low = 0, high = frames.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (frames[middle].time_s <= time_s + EDGE_S) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
-  }
+  const frameAt = (time_s) => frames.findLastIndex((frame) => frame.time_s <= time_s + EDGE_S);
 
   function step(by) {
     video.pause();
@@ -100,11 +95,12 @@ export function player(event, failed) {
     const frame = boxes.checked && frames[frameAt(time_s)];
     canvas.dataset.frame = frameAt(time_s);
     if (!frame || time_s - frame.time_s > HOLD_S || !video.videoWidth) return;
-    const ratio = canvas.width / stage.clientWidth, scale = Math.min(stage.clientWidth / video.videoWidth, stage.clientHeight / video.videoHeight);
+    const ratio = canvas.width / stage.clientWidth;
+    const scale = Math.min(stage.clientWidth / video.videoWidth, stage.clientHeight / video.videoHeight);
     const [width, height] = [video.videoWidth * scale, video.videoHeight * scale];
     const rect = { x: (stage.clientWidth - width) / 2, y: (stage.clientHeight - height) / 2, width, height };
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    painter.draw(pen, rect, frame, loadSettings(), 1000 * time_s);
+    painter.draw(pen, rect, frame, settings, 1000 * time_s);
     pen.setTransform(1, 0, 0, 1, 0, 0);
   }
 
@@ -117,7 +113,7 @@ export function player(event, failed) {
   function pressed(key) {
     const act = {
       " ": toggle, ",": () => step(-1), ".": () => step(1), f: fullScreen,
-      b: () => { boxes.checked = !boxes.checked; draw(shown_s); }, m: () => { video.muted = sound.checked; sound.checked = !sound.checked; },
+      b: () => boxes.click(), m: () => sound.click(),
     }[key.key];
     act?.();
     return Boolean(act);

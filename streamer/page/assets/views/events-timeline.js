@@ -116,8 +116,11 @@ export function timeline({ jump, moved, only }) {
   function ticks() {
     const most = Math.max(2, (area.clientWidth || 800) / LABEL_PX);
     const step = STEPS_MS.find((one) => (to - from) / one <= most) ?? STEPS_MS.at(-1), found = [];
-    for (const time = new Date(new Date(from).setHours(0, 0, 0, 0)); time < to; step < DAY_MS ? time.setTime(+time + step) : time.setDate(time.getDate() + step / DAY_MS)) {
-      if (time >= from && time < to - 0.03 * (to - from)) found.push(+time); // the last one would be cut off
+    const time = new Date(new Date(from).setHours(0, 0, 0, 0)), last = to - 0.03 * (to - from); // a later text would be cut off
+    while (time < last) {
+      if (time >= from) found.push(+time);
+      if (step < DAY_MS) time.setTime(+time + step);
+      else time.setDate(time.getDate() + step / DAY_MS);
     }
     return found;
   }

@@ -123,8 +123,12 @@ export function view(root, { name, query, signal }) {
   // Live changes
 
   function heard({ change: what, event }) {
-    if (what === "removed") gone(event.id);
-    else saved(event);
+    if (what === "removed") {
+      gone(event.id);
+    } else {
+      saved(event);
+      bar.learn(event);
+    }
     later ??= setTimeout(() => { later = null; line.refresh(); }, 1000);
   }
 
