@@ -128,6 +128,8 @@ class Peer:
                     await self._ended.wait()
             if self._ended.is_set():
                 return
+            if not self._sender.has_sent:  # the camera has no frame yet
+                continue
             silent_s = silent_s + _REPORT_S if self._sender.heard == heard else 0.0
             heard = self._sender.heard
             with contextlib.suppress(ConnectionError):

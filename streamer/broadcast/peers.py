@@ -28,6 +28,7 @@ class Peers:
     def __init__(self, viewers: Viewers) -> None:
         self._viewers = viewers
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._negotiating = 0
 
     async def add(self, broadcast: Broadcast, offer: str, near: str | None) -> tuple[str, str]:
@@ -52,6 +53,7 @@ class Peers:
         peer = Peer(parsed, broadcast.settings, broadcast.video.ask_fresh, near)
         number = secrets.token_urlsafe(16)
         answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        answered.add_done_callback(lambda one: one.cancelled() or one.exception())  # taken, if the client is gone
         task = asyncio.create_task(self._serve(peer, broadcast, answered), name=f"whep {broadcast.camera}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
@@ -93,8 +95,15 @@ class Peers:
         finally:
             if not answered.done():
                 answered.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await peer.close()
+            await self._close(peer)
+
+    async def _close(self, peer: Peer) -> None:
+        """End a connection, also if the viewer is ended a second time meanwhile: its sockets would stay open."""
+        closing = asyncio.create_task(peer.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(closing)
 
     async def _negotiate(self, peer: Peer, answered: asyncio.Future[str]) -> None:
         self._negotiating += 1

@@ -1,7 +1,7 @@
 """The messages of a session to its browser, over the data channel `messages` that the browser opens.
 
-A message is a JSON object with one key: `frame`, `notice`, `ends_in_s` or `ended`. Any thread may put one in and never
-waits; the web server's thread sends them.
+A message is a JSON object with one key: `frame`, `notice`, `max_width`, `ends_in_s` or `ended`. Any thread may put one
+in and never waits; the web server's thread sends them.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ class Messages:
             while len(self._frames) > _MOST_FRAMES:
                 self._frames.popleft()
             is_scheduled, self._scheduled = self._scheduled, True
-        if not is_scheduled and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._send)
+        if not is_scheduled:
+            with suppress(RuntimeError):  # the web server has ended
+                self._loop.call_soon_threadsafe(self._send)
 
     # web server's thread
 

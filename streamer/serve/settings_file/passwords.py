@@ -28,7 +28,7 @@ def shown(settings: object, key: str = "") -> Any:
         key: of the value, which may say that it is a password.
     """
     if isinstance(settings, Mapping):
-        return {name: shown(value, str(name)) for name, value in settings.items()}
+        return {str(name): shown(value, str(name)) for name, value in settings.items()}
     if isinstance(settings, list | tuple):
         return [shown(value, key) for value in settings]
     if not isinstance(settings, str) or not settings:
