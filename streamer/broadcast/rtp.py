@@ -75,6 +75,11 @@ class RtpSender:
         """Of its packets."""
         return self._ssrc
 
+    @property
+    def has_sent(self) -> bool:
+        """Whether a frame was sent."""
+        return self._packets > 0
+
     def send(self, frame: EncodedFrame) -> None:
         """Send a frame. It is left out until a keyframe comes, or if the network takes no more."""
         if self._needs_keyframe and not frame.keyframe:

@@ -89,8 +89,8 @@ def live(**settings: Any) -> Iterator[Live]:
     """Serve two cameras."""
     broadcasts = Broadcasts(LiveVideoSettings.model_validate({"max_fps": 1e6, **settings}))
     site = SimpleNamespace(settings=SimpleNamespace(cameras=dict.fromkeys(CAMERAS)))
-    with tempfile.TemporaryDirectory() as folder:
-        context = SimpleNamespace(site=site, broadcasts=broadcasts, guard=guard(Path(folder)))
+    with tempfile.TemporaryDirectory() as folder, guard(Path(folder)) as local:
+        context = SimpleNamespace(site=site, broadcasts=broadcasts, guard=local)
         with served(operations(cast(ApiContext, context))) as client:
             try:
                 yield Live(broadcasts, client)

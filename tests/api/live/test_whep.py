@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import aiohttp
@@ -119,6 +120,22 @@ def test_a_silent_viewer_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> Non
             (receiver,) = viewer.peer.getReceivers()
             await receiver.stop()
             server.wait_for_viewers(0)
+            await viewer.peer.close()
+
+        server.run(watch)
+
+
+def test_a_viewer_waits_for_the_first_frame_of_a_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers report nothing of a stream that has not begun."""
+    monkeypatch.setattr(peers, "SILENCE_S", 2.0)
+    with live() as server:
+
+        async def watch(session: aiohttp.ClientSession) -> None:
+            viewer = WebRtc(server, session)
+            await viewer.open()
+            await asyncio.sleep(3.5)
+            with server.shooting():
+                await viewer.track.recv()
             await viewer.peer.close()
 
         server.run(watch)
