@@ -16,9 +16,9 @@ from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.broadcast.h264 import EncodedFrame
 from streamer.broadcast.jpegs import BoxDrawing, JpegFrame
-from streamer.broadcast.shown import RateLimit
 from streamer.config.web import LiveVideoSettings
 from streamer.interfaces import Scene
+from streamer.sinks.mjpeg.rate_limit import RateLimit
 from streamer.values.frame import Frame
 from tests.broadcast.shown import Decoder, scene
 
