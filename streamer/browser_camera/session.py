@@ -31,6 +31,7 @@ SILENCE_S = 10.0
 """A session whose browser sends no picture for so long ends: its page is hidden, or gone without a goodbye."""
 WARNING_S = 60.0
 """So long before its time is over, the browser is told."""
+_LOST = "the site has ended, or has another detector now; start again"
 _GOODBYE_S = 0.5
 _RETURN_S = 1.0
 
@@ -130,7 +131,7 @@ class BrowserSession:
             )
             await self._peer.setLocalDescription()
         except BaseException:
-            await self._peer.close()
+            await self._disconnect()
             raise
         self.run.start()
         self._supervising = asyncio.create_task(self._supervise())
@@ -145,6 +146,11 @@ class BrowserSession:
         if not self._ending.is_set():
             self._reason = reason
             self._ending.set()
+
+    @property
+    def fps(self) -> float:
+        """Frames shown per second, over the whole session."""
+        return self.run.stats.shown / max(time.monotonic() - self._began_s, 1.0)
 
     async def wait_closed(self) -> None:
         """Wait until nothing of it is left."""
@@ -189,7 +195,7 @@ class BrowserSession:
 
         def tell() -> None:
             self._run_ended.set()
-            self.end(reason or "the site ended the session")
+            self.end(reason or _LOST)
 
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(tell)
@@ -221,10 +227,15 @@ class BrowserSession:
     async def _close(self) -> None:
         self.run.stop()
         self._messages.put(ended=self._reason)
-        await self._messages.drain(_GOODBYE_S)
+        try:
+            await self._messages.drain(_GOODBYE_S)
+            await self._disconnect()
+            await self._run_ended.wait()  # longer than usual while a detector is loaded
+            self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
+        finally:
+            self._closed(self)
+
+    async def _disconnect(self) -> None:
         await self._peer.close()
         for task in self._receiving:  # a track that never began never ends
             task.cancel()
-        await self._run_ended.wait()  # longer than usual while a detector is loaded
-        self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
-        self._closed(self)

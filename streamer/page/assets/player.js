@@ -7,7 +7,7 @@
 import { address, request, socket } from "./api.js";
 import { WhepConnection } from "./whep.js";
 
-const NO_VIDEO_MS = 1500;
+const NO_VIDEO_MS = 1000;
 const GIVEN_UP_MS = 8000;
 const STALLED_MS = 3000;
 const AGAIN_MS = 60_000;
@@ -73,15 +73,15 @@ export class Player {
     video.requestVideoFrameCallback(this.#onVideoFrame);
     this.#shownAt = performance.now();
     this.#expectVideo();
-    this.#later(GIVEN_UP_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
   }
 
   /** JPEG frames take over soon; WebRTC may still connect. A camera that is lost sends no video by any way. */
   #expectVideo() {
     this.#later(NO_VIDEO_MS, () => {
       if (this.way === "WebRTC") return;
-      if (this.scene && this.scene.state !== "running") this.#expectVideo();
-      else this.#fallBack(MISSING);
+      if (this.scene && this.scene.state !== "running") return this.#expectVideo();
+      this.#fallBack(MISSING);
+      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
     });
   }
 
