@@ -66,16 +66,20 @@ class H264Encoder:
         self._fit: PictureFit | None = None
         self._shape: tuple[object, ...] = ()
         self._last_ticks = -1
+        self._needs_keyframe = False
 
     def make(self, frame: ShownFrame, *, fresh: bool) -> EncodedFrame | None:
         """See `streamer.broadcast.feed.Maker`."""
+        self._needs_keyframe |= fresh
         if frame.ticks <= self._last_ticks:
             return None
         self._last_ticks = frame.ticks
         source = frame.scene.frame
         ratio = source.sample_aspect_ratio or Fraction(1)
         picture = frame.scene.shown if self._annotated else source.picture
-        return self.encode(picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=fresh)
+        encoded = self.encode(picture, frame.ticks, ratio, fps=frame.scene.fps, keyframe=self._needs_keyframe)
+        self._needs_keyframe = encoded is None and self._needs_keyframe
+        return encoded
 
     def encode(
         self,

@@ -53,6 +53,7 @@ class Peers:
         peer = Peer(parsed, broadcast.settings, broadcast.video.ask_fresh, near)
         number = secrets.token_urlsafe(16)
         answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        answered.add_done_callback(lambda one: one.cancelled() or one.exception())  # taken, if the client is gone
         task = asyncio.create_task(self._serve(peer, broadcast, answered), name=f"whep {broadcast.camera}")
         self._tasks[number] = task
         task.add_done_callback(lambda _: self._tasks.pop(number, None))

@@ -131,7 +131,7 @@ class BrowserSession:
             )
             await self._peer.setLocalDescription()
         except BaseException:
-            await self._peer.close()
+            await self._disconnect()
             raise
         self.run.start()
         self._supervising = asyncio.create_task(self._supervise())
@@ -227,10 +227,15 @@ class BrowserSession:
     async def _close(self) -> None:
         self.run.stop()
         self._messages.put(ended=self._reason)
-        await self._messages.drain(_GOODBYE_S)
+        try:
+            await self._messages.drain(_GOODBYE_S)
+            await self._disconnect()
+            await self._run_ended.wait()  # longer than usual while a detector is loaded
+            self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
+        finally:
+            self._closed(self)
+
+    async def _disconnect(self) -> None:
         await self._peer.close()
         for task in self._receiving:  # a track that never began never ends
             task.cancel()
-        await self._run_ended.wait()  # longer than usual while a detector is loaded
-        self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
-        self._closed(self)

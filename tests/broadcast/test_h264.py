@@ -44,6 +44,14 @@ def test_only_the_first_frame_and_those_asked_for_are_keyframes() -> None:
     assert keyframes == [0, 30]
 
 
+def test_a_keyframe_that_a_late_frame_cannot_be_is_the_next_one() -> None:
+    """A frame may reach the encoder after a repeated frame with a later time."""
+    own = encoder()
+    made(own, 5)
+    assert own.make(shown(4), fresh=True) is None
+    assert made(own, 6).keyframe
+
+
 def test_a_viewer_can_begin_at_any_keyframe() -> None:
     own, late = encoder(), Decoder()
     for number in range(10):

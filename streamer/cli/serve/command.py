@@ -12,7 +12,7 @@ from streamer.cli.run_options import LogFormat, LogFormatName
 from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
-    from streamer.cli.terminal import Terminal
+    from streamer.cli.serve.site_status import SiteStatus
     from streamer.serve.site import Site
 
 ARENAS = 2
@@ -66,7 +66,7 @@ def serve(
         site = Site(settings, file.load, status, service, overwrite=overwrite, viewers=broadcasts, stays=stays)
         with ControlSocket(settings.control.socket or default_path(file.path), site):
             interrupts.stop_with(site.stop)
-            interrupts.reload_with(lambda: _reload(site, terminal))
+            interrupts.reload_with(lambda: _reload(site, status))
             page = PageParts(broadcasts, file, tail)
             run_site(site, status, terminal, settings, page, report=report, overwrite=overwrite)
 
@@ -85,9 +85,9 @@ def default_events() -> Path:
     return platformdirs.user_data_path("streamer") / "events"
 
 
-def _reload(site: Site, terminal: Terminal) -> None:
+def _reload(site: Site, status: SiteStatus) -> None:
     """Reload at SIGHUP, where nobody waits for the answer."""
     try:
-        terminal.message(f"reload: {site.reload(wait=True)}")
+        status.say(f"reload: {site.reload(wait=True)}")
     except StreamerError as error:
-        terminal.error(f"reload: {error}; nothing is changed")
+        status.error(f"reload: {error}; nothing is changed")

@@ -61,6 +61,11 @@ class SiteStatus:
         self._tail.note(text)
         self._terminal.message(text)
 
+    def error(self, text: str) -> None:
+        """One line about a request that is refused. Any thread."""
+        self._tail.note(f"error: {text}")
+        self._terminal.error(text)
+
     def message(self, name: str, text: str) -> None:
         """One line about a camera. Any thread."""
         self._tail.note(text, name)

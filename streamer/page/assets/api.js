@@ -63,7 +63,7 @@ export function address(path, query) {
  * @param {{open?: Function, message: (data: any) => void, lost?: (reason: string) => void, failed?: Function}} handlers
  *   text messages arrive as parsed JSON, binary ones as ArrayBuffer; `lost` follows each `open`, `failed` is called for
  *   each attempt that does not connect
- * @returns {{send: (data: any) => void, close: () => void, retry: () => void}} `send` drops data while not connected
+ * @returns {{send: (data: any) => void, close: () => void}} `send` drops data while not connected
  */
 export function socket(path, { open = () => {}, message, lost = () => {}, failed = () => {} }) {
   let channel, timer, wait = FIRST_WAIT_MS, closed = false;
@@ -98,6 +98,5 @@ export function socket(path, { open = () => {}, message, lost = () => {}, failed
       clearTimeout(timer);
       channel.close();
     },
-    retry: () => channel.readyState === WebSocket.CLOSED && connect(),
   };
 }

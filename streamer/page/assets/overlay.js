@@ -32,7 +32,7 @@ export function saveSettings(settings) {
 }
 
 /** The colour of a track: that of the server, else by its id alone. */
-export const colourOf = ({ id, colour }) => colour ?? PALETTE[(((id - 1) % PALETTE.length) + PALETTE.length) % PALETTE.length];
+const colourOf = ({ id, colour }) => colour ?? PALETTE[(((id - 1) % PALETTE.length) + PALETTE.length) % PALETTE.length];
 
 /** Draws one stream. It keeps where labels are, so that they do not jump, and the paths of tracks. */
 export class Painter {

@@ -7,7 +7,7 @@
 import { address, request, socket } from "./api.js";
 import { WhepConnection } from "./whep.js";
 
-const NO_VIDEO_MS = 1500;
+const NO_VIDEO_MS = 1000;
 const GIVEN_UP_MS = 8000;
 const STALLED_MS = 3000;
 const AGAIN_MS = 60_000;
