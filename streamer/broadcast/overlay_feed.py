@@ -43,7 +43,6 @@ class OverlayFeed:
         self._takers.append(take)
         with self._lock:
             self._loop = asyncio.get_running_loop()
-            self._waiting.clear()
         take(self._text(*self._moment()))
         try:
             yield
@@ -64,6 +63,7 @@ class OverlayFeed:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:  # the web server has ended
                 self._loop = None
+                self._waiting.clear()
 
     def close(self) -> None:
         """Make no more messages until someone watches again. Any thread."""

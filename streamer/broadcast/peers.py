@@ -28,6 +28,7 @@ class Peers:
     def __init__(self, viewers: Viewers) -> None:
         self._viewers = viewers
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._negotiating = 0
 
     async def add(self, broadcast: Broadcast, offer: str, near: str | None) -> tuple[str, str]:
@@ -94,8 +95,15 @@ class Peers:
         finally:
             if not answered.done():
                 answered.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await peer.close()
+            await self._close(peer)
+
+    async def _close(self, peer: Peer) -> None:
+        """End a connection, also if the viewer is ended a second time meanwhile: its sockets would stay open."""
+        closing = asyncio.create_task(peer.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(closing)
 
     async def _negotiate(self, peer: Peer, answered: asyncio.Future[str]) -> None:
         self._negotiating += 1

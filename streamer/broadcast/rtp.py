@@ -17,6 +17,10 @@ from streamer.broadcast.h264 import EncodedFrame
 
 HISTORY_FRAMES = 64
 """Frames whose packets can be sent again."""
+MOST_AGAIN = 512
+"""Packets that can be sent again at once; each new packet allows one more. Else a small request had a large answer."""
+WINDOW = 1000
+"""Packets back to which one can be sent again: libsrtp refuses those before its window of 1024."""
 _VERSION = 0x80
 _HAS_EXTENSION = 0x10
 _MARKER = 0x80
@@ -60,6 +64,7 @@ class RtpSender:
         # In the lower half: who misses the first packets must not miss the first overflow too (RFC 3711, 3.3.1).
         self._next = random.getrandbits(15)
         self._history: deque[tuple[int, EncodedFrame]] = deque(maxlen=HISTORY_FRAMES)
+        self._again = MOST_AGAIN  # packets that may be sent again
         self._needs_keyframe = True
         self._rtp = self._ntp = self._packets = self._bytes = 0
         self.heard = 0
@@ -82,6 +87,7 @@ class RtpSender:
         first = self._next
         self._needs_keyframe = not self._send([self._packet(first, frame, at) for at in range(len(frame.payloads))])
         self._next = (first + len(frame.payloads)) & 0xFFFF
+        self._again = min(self._again + len(frame.payloads), MOST_AGAIN)
         self._history.append((first, frame))
         self._rtp, self._ntp = frame.rtp, clock.current_ntp_time()
         self._packets += len(frame.payloads)
@@ -111,7 +117,9 @@ class RtpSender:
     async def _handle_rtcp_packet(self, packet: rtp.AnyRtcpPacket) -> None:
         self.heard += 1
         if isinstance(packet, rtp.RtcpRtpfbPacket) and packet.fmt == rtp.RTCP_RTPFB_NACK:
-            again = [found for number in packet.lost if (found := self._find(number)) is not None]
+            numbers = packet.lost[: self._again]
+            self._again -= len(numbers)
+            again = [found for number in numbers if (found := self._find(number)) is not None]
             self._send(again)
             if len(again) < len(packet.lost):
                 self._ask_keyframe()
@@ -119,7 +127,9 @@ class RtpSender:
             self._ask_keyframe()
 
     def _find(self, number: int) -> bytes | None:
-        """A packet that was sent, by its sequence number."""
+        """A packet that was sent, by its sequence number; None if it is too old."""
+        if (self._next - number) & 0xFFFF > WINDOW:
+            return None
         for first, frame in reversed(self._history):
             at = (number - first) & 0xFFFF
             if at < len(frame.payloads):

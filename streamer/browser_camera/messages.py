@@ -1,7 +1,7 @@
 """The messages of a session to its browser, over the data channel `messages` that the browser opens.
 
-A message is a JSON object with one key: `frame`, `notice`, `ends_in_s` or `ended`. Any thread may put one in and never
-waits; the web server's thread sends them.
+A message is a JSON object with one key: `frame`, `notice`, `max_width`, `ends_in_s` or `ended`. Any thread may put one
+in and never waits; the web server's thread sends them.
 """
 
 from __future__ import annotations
@@ -38,13 +38,6 @@ class Messages:
         self._frames: deque[str] = deque()
         self._others: deque[str] = deque(maxlen=_MOST_OTHERS)
         self._scheduled = False
-        self._sent = self._left_out = 0
-
-    @property
-    def frames_sent(self) -> int:
-        """Frames whose boxes were sent."""
-        with self._lock:
-            return self._sent
 
     def put(self, **message: Any) -> None:
         """Send a message that is no frame; it is kept until the browser has opened the channel."""
@@ -81,10 +74,10 @@ class Messages:
             queue.append(text)
             while len(self._frames) > _MOST_FRAMES:
                 self._frames.popleft()
-                self._left_out += 1
             is_scheduled, self._scheduled = self._scheduled, True
-        if not is_scheduled and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._send)
+        if not is_scheduled:
+            with suppress(RuntimeError):  # the web server has ended
+                self._loop.call_soon_threadsafe(self._send)
 
     # web server's thread
 
@@ -106,5 +99,3 @@ class Messages:
             if channel.bufferedAmount > _MOST_BUFFERED:
                 return
             channel.send(text)
-            with self._lock:
-                self._sent += 1

@@ -53,11 +53,10 @@ class BrowserRun:
         broadcast: Broadcast | None = None,
     ) -> None:
         self._name = name
-        self._messages = messages
         self._ended = ended
         self.source = BrowserSource(name)
         camera = browser_settings(site.settings.defaults, priority)
-        self._guest = site.guest(name, camera, self._lose_detector)
+        self._guest = site.guest(name, camera, self.stop)
         self._session = Session(
             name,
             Outputs(),
@@ -87,9 +86,6 @@ class BrowserRun:
         """Wait for its thread; False if it did not end in time."""
         self._thread.join(deadline_s)
         return not self._thread.is_alive()
-
-    def _lose_detector(self) -> None:
-        self.stop()
 
     def _run(self) -> None:
         reason = ""

@@ -130,7 +130,7 @@ class BrowserSession:
             )
             await self._peer.setLocalDescription()
         except BaseException:
-            await self._peer.close()
+            await self._disconnect()
             raise
         self.run.start()
         self._supervising = asyncio.create_task(self._supervise())
@@ -189,7 +189,7 @@ class BrowserSession:
 
         def tell() -> None:
             self._run_ended.set()
-            self.end(reason or "the site ended the session")
+            self.end(reason or "the site ends, or has another detector now")
 
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(tell)
@@ -221,10 +221,15 @@ class BrowserSession:
     async def _close(self) -> None:
         self.run.stop()
         self._messages.put(ended=self._reason)
-        await self._messages.drain(_GOODBYE_S)
+        try:
+            await self._messages.drain(_GOODBYE_S)
+            await self._disconnect()
+            await self._run_ended.wait()  # longer than usual while a detector is loaded
+            self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
+        finally:
+            self._closed(self)
+
+    async def _disconnect(self) -> None:
         await self._peer.close()
         for task in self._receiving:  # a track that never began never ends
             task.cancel()
-        await self._run_ended.wait()  # longer than usual while a detector is loaded
-        self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
-        self._closed(self)

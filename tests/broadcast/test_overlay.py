@@ -149,3 +149,19 @@ async def _stalled(broadcast: Broadcast) -> int:
 def test_an_event_loop_that_stalls_gets_the_newest_messages() -> None:
     count = asyncio.run(_stalled(Broadcast("door", LiveVideoSettings(max_fps=1e6))))
     assert count <= overlay_feed.MOST_WAITING + 1
+
+
+async def _another_comes(broadcast: Broadcast) -> list[Any]:
+    one, other = Client(), Client()
+    with broadcast.overlay.watch(one.take):
+        states = [(await one.next())["state"]]
+        broadcast.set_condition(Condition(LiveState.LOST, "no data for 5 s"))
+        with broadcast.overlay.watch(other.take):
+            states += [(await one.next())["state"], (await other.next())["state"]]
+    return states
+
+
+def test_a_viewer_that_comes_takes_no_message_from_the_others() -> None:
+    """That of a lost camera would be the last one for long."""
+    broadcast = Broadcast("door", LiveVideoSettings())
+    assert asyncio.run(_another_comes(broadcast)) == ["starting", "lost", "lost"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiortc import rtp
 
 from streamer.broadcast.h264 import EncodedFrame
-from streamer.broadcast.rtp import HISTORY_FRAMES, RtpSender
+from streamer.broadcast.rtp import HISTORY_FRAMES, MOST_AGAIN, WINDOW, RtpSender
 
 PAYLOAD_TYPE = 102
 
@@ -91,6 +91,34 @@ def test_a_loss_from_long_ago_needs_a_keyframe() -> None:
     wire.lose(wire.packets[0].sequence_number)
     assert len(wire.packets) == count
     assert wire.asked == 1
+
+
+def large(number: int, count: int) -> EncodedFrame:
+    return EncodedFrame((b"x",) * count, 6000 * number, keyframe=number == 0, size=count)
+
+
+def test_a_packet_that_encryption_refuses_to_send_again_needs_a_keyframe() -> None:
+    wire = Wire()
+    for number in range(3):
+        wire.sender.send(large(number, WINDOW // 2))
+    numbers = [packet.sequence_number for packet in wire.packets]
+    wire.lose(numbers[0], numbers[-1])
+    assert [packet.sequence_number for packet in wire.packets[len(numbers) :]] == numbers[-1:]
+    assert wire.asked == 1
+
+
+def test_a_viewer_that_misses_all_again_and_again_gets_a_keyframe() -> None:
+    wire = Wire()
+    wire.sender.send(large(0, 100))
+    numbers = [packet.sequence_number for packet in wire.packets]
+    for _ in range(50):
+        wire.lose(*numbers)
+    assert len(wire.packets) == 100 + MOST_AGAIN
+    assert wire.asked
+    wire.sender.send(large(1, 3))
+    count = len(wire.packets)
+    wire.lose(*numbers)
+    assert len(wire.packets) == count + 3
 
 
 def test_a_viewer_can_ask_for_a_keyframe() -> None:

@@ -122,7 +122,8 @@ def event_site(folder: Path, *, stored: bool = True, port: int = 0) -> Iterator[
         port: 0: a free one.
     """
     store = {"folder": str(folder / "events"), "keep_days": None, "min_free_gb": 0}
-    with served_site(folder, port=port, **({"store": store} if stored else {})) as served:
+    sections: dict[str, Any] = {"store": store} if stored else {}
+    with served_site(folder, port=port, **sections) as served:
         yield served
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 from streamer.config.analytics.shapes import check_polygon
 from tests.browser.conftest import PHONE, Console
@@ -53,7 +53,7 @@ def picture_of(page: Page) -> Locator:
     return picture
 
 
-def at(picture: Locator, point: Point) -> dict[str, float]:
+def at(picture: Locator, point: Point) -> Position:
     """Position in the picture, CSS pixels, of a point in shares."""
     box = picture.bounding_box()
     assert box is not None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from streamer.broadcast.candidates import NoPort
 from streamer.broadcast.viewers import Viewers
 from streamer.browser_camera import session as session_module
 from streamer.browser_camera.session import BrowserSession, Returns
@@ -133,6 +136,23 @@ def test_broken_offer_is_refused_and_takes_no_place(site: tuple[Site, Kept], off
             await client.wait_for_frames(1)
 
     run(site[0], work, sessions=1)
+
+
+def test_session_without_a_free_port_is_refused_and_keeps_nothing(site: tuple[Site, Kept]) -> None:
+    async def work() -> None:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as taken:
+            taken.bind(("0.0.0.0", 0))
+            port = taken.getsockname()[1]
+            web = WebSettings.model_validate({"live": {"udp_ports": f"{port}-{port}", "public_address": "192.0.2.1"}})
+            cameras, client = BrowserCameras(site[0], web, Viewers(4)), Client()
+            with pytest.raises(NoPort, match=r"web\.live\.udp_ports"):
+                await cameras.open(await client.offer(), Returns.BOXES, "")
+            await client.peer.close()
+            assert cameras.sessions == []
+        await asyncio.sleep(0)  # cancelled tasks end in the next turn of the loop
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize(("kinds", "direction"), [(("video", "audio"), "sendonly"), (("video",), "recvonly"), ((), "")])

@@ -109,13 +109,13 @@ export class Webcam {
     const peer = this.#peer;
     this.#peer = null;
     clearInterval(this.#timer);
-    peer?.close();
-    if (peer) this.#delete();
+    this.#delete().finally(() => peer?.close()); // the server ends a session whose peer closes: it would not know it then
   }
 
-  #delete() {
-    if (this.#id) request("DELETE", `/browser-cameras/${this.#id}`, { keepalive: true }).catch(() => {}); // it has ended already
+  async #delete() {
+    const id = this.#id;
     this.#id = null;
+    if (id) await request("DELETE", `/browser-cameras/${id}`, { keepalive: true }).catch(() => {}); // it has ended already
   }
 
   #end(reason) {
@@ -126,6 +126,7 @@ export class Webcam {
   }
 
   #receive(message) {
+    if (!this.#peer) return; // it is closed, and messages are still on their way
     if (message.frame) this.#on.frame(message.frame);
     else if (message.notice) this.#on.notice(message.notice);
     else if (message.max_width) this.#on.limit(message.max_width);

@@ -72,7 +72,7 @@ class Form {
     const note = h("span.hint", { id: `${id}-hint` }, hint);
     control.id = id;
     control.setAttribute("aria-describedby", `${note.id} ${fault.id}`);
-    control.addEventListener("change", () => this.changed(path, control));
+    control.addEventListener("input", () => this.changed(path, control)); // before a click can move what it is about
     return { path, control, fault, label: text, hint: note, element: h("div.field", null, text, control, note, fault) };
   }
 
@@ -102,7 +102,7 @@ class Form {
     this.password.control.value = "";
     this.password.control.placeholder = settings.source?.password === HIDDEN ? "unchanged" : "";
     this.name.control.value = this.old || this.name.control.value;
-    this.classes.control.value = (settings.detector?.classes ?? []).join(", ");
+    this.classes.control.value = [settings.detector?.classes ?? []].flat().join(", ");
     this.rate.control.value = settings.detector?.fps ?? "";
     this.record.control.value = outputs.length === 1 ? outputs[0].to : "";
     this.record.control.disabled = outputs.length > 1;
@@ -111,7 +111,8 @@ class Form {
   }
 
   showJson() {
-    this.json.control.value = JSON.stringify(this.settings, null, 2);
+    this.syntax = "";
+    if (document.activeElement !== this.json.control) this.json.control.value = JSON.stringify(this.settings, null, 2);
   }
 
   changed(path, control) {
@@ -133,12 +134,15 @@ class Form {
 
   readJson(text) {
     try {
-      this.settings = JSON.parse(text);
+      const settings = JSON.parse(text);
+      if (settings?.constructor !== Object) throw new Error("give a section in { }");
+      this.settings = settings;
       this.kind = kindOf(this.settings.source?.uri);
       this.element.querySelector(`[name="kind"][value="${this.kind}"]`).checked = true;
       this.show();
     } catch (error) {
-      this.mark(this.json, `This is not JSON: ${error.message}`);
+      this.syntax = `This is not JSON: ${error.message}`;
+      setText(this.json.fault, this.syntax);
     }
   }
 
@@ -162,7 +166,7 @@ class Form {
 
   async save() {
     this.clear();
-    if (this.json.fault.textContent) return;
+    if (this.syntax) return this.mark(this.json, this.syntax);
     const { settings, revision } = this;
     const name = this.name.control.value.trim();
     const missing = [[this.address, settings.source?.uri], [this.name, name]].find(([, value]) => !value);
