@@ -155,7 +155,10 @@ export function morph(element, children) {
     else if (now.nodeType === Node.TEXT_NODE) now.data === child.data || (now.data = child.data);
     else {
       for (const name of now.getAttributeNames()) if (!child.hasAttribute(name)) now.removeAttribute(name);
-      for (const { name, value } of child.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+      for (const { name, value } of child.attributes) {
+        if (name === "style") now.style.cssText = child.style.cssText; // the policy of the page refuses style attributes
+        else if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+      }
       morph(now, [...child.childNodes]);
     }
   });

@@ -18,7 +18,7 @@ const FRAME_S = 0.04; // of a step where no frame times are known
 export function player(event, failed) {
   let frames = [], shown_s = 0;
   const aborter = new AbortController(), { signal } = aborter, settings = { ...loadSettings(), boxes: true }, duration_s = event.clip_duration_s ?? 0;
-  const stage = new Stage("Clip with boxes", () => settings), { video } = stage;
+  const stage = new Stage("The clip", () => settings), { video } = stage;
   const keyed = (text, key, act) => button(text, act, "", { title: `Key ${key}`, "aria-keyshortcuts": key });
   const play = keyed("Play", "Space", toggle);
   const seek = h("input", {
