@@ -136,7 +136,7 @@ def test_live_changes_come_also_if_a_filter_was_chosen_while_the_list_loaded(eve
     events_page.fill(6)
     held: list[Route] = []
     first = re.compile(r"/api/v1/events\?limit=60$")
-    events_page.page.route(first, held.append)
+    events_page.page.route(first, lambda route: held.append(route))
     with events_page.page.expect_request(first):
         events_page.page.goto(f"{events_page.url}#/events")
     events_page.page.evaluate("location.hash = '#/events?camera=yard'")
