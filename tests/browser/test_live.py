@@ -151,7 +151,8 @@ def test_a_snapshot_is_downloaded(square: Site, page: Page, tmp_path: Path) -> N
         assert colours_in(frame) > 0  # the box of the square, and the zone
 
 
-def test_a_snapshot_that_the_server_refuses_says_why(square: Site, page: Page) -> None:
+def test_a_snapshot_that_the_server_refuses_says_why(square: Site, page: Page, console: Console) -> None:
+    console.allow("/snapshot.jpg?boxes=true")
     page.goto(f"{square.url}#/live/square")
     expect(page.locator(".stage.shown")).to_be_visible()
     problem = {"title": "No frame", "detail": "The camera has no frame yet."}
