@@ -222,6 +222,13 @@ def test_a_camera_that_has_shown_nothing_yet_is_no_fault_of_webrtc(make_site: Ca
     expect(way).to_have_text("Connecting")
 
 
+def test_video_that_does_not_come_over_an_open_connection_blames_no_firewall(site: Site, page: Page) -> None:
+    page.add_init_script("HTMLVideoElement.prototype.requestVideoFrameCallback = () => 0")
+    page.goto(f"{site.url}#/live/door")
+    expect(page.locator(".way")).to_contain_text("JPEG frames instead of WebRTC")
+    expect(page.locator(".way")).to_contain_text("WebRTC is connected, but the server sends no video")
+
+
 PICTURE = """() => {
   const canvas = document.createElement("canvas"), video = document.querySelector("video");
   [canvas.width, canvas.height] = [64, 36];

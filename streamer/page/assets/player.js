@@ -13,6 +13,7 @@ const STALLED_MS = 3000;
 const AGAIN_MS = 60_000;
 const MOST_SCENES = 120; // overlay messages that wait for their frame
 const MISSING = "No video arrives by WebRTC. A firewall or a container may block the UDP ports of the server.";
+const UNSENT = "WebRTC is connected, but the server sends no video. Its log may say why.";
 const STALLED = "The video of WebRTC has stopped, although the camera sends frames.";
 
 export class Player {
@@ -79,9 +80,10 @@ export class Player {
   #expectVideo() {
     this.#later(NO_VIDEO_MS, () => {
       if (this.way === "WebRTC") return;
-      if (this.scene && this.scene.state !== "running") return this.#expectVideo();
-      this.#fallBack(MISSING);
-      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
+      if (this.scene?.state !== "running") return this.#expectVideo();
+      const why = () => (this.#whep?.isConnected ? UNSENT : MISSING);
+      this.#fallBack(why());
+      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(why()));
     });
   }
 

@@ -28,6 +28,11 @@ export class WhepConnection {
     this.#connect(camera).catch((error) => fail(error.message));
   }
 
+  /** Whether the ways of the network are open; the rest is up to the server. */
+  get isConnected() {
+    return this.#peer.connectionState === "connected";
+  }
+
   async #connect(camera) {
     const peer = this.#peer, { signal } = this.#aborter;
     await peer.setLocalDescription(); // its addresses are not needed: the server finds the browser by its checks
