@@ -68,8 +68,8 @@ export class Player {
   /** Try WebRTC once more; JPEG frames go on until its video is there. */
   tryVideo() {
     if (!this.isPlaying || this.#whep) return;
-    if (!window.RTCPeerConnection) return this.#fail("This browser has no WebRTC.");
     const { video } = this.#stage;
+    if (!window.RTCPeerConnection || !video.requestVideoFrameCallback) return this.#fail("This browser does not show WebRTC frame by frame.");
     this.#whep = new WhepConnection(decodeURIComponent(this.#camera), video, (reason) => this.#fail(reason));
     video.requestVideoFrameCallback(this.#onVideoFrame);
     this.#shownAt = performance.now();
@@ -93,6 +93,7 @@ export class Player {
       const answer = await request("GET", `/cameras/${this.#camera}/snapshot.jpg`, { signal });
       const picture = await createImageBitmap(await answer.blob());
       if (!this.#stage.hasPicture) this.#stage.showPicture(picture);
+      picture.close();
     } catch {
       // the camera has no frame yet; the video follows when it has
     }
@@ -124,7 +125,7 @@ export class Player {
     this.#shownAt = performance.now();
     this.#shownRtp = rtpTimestamp;
     if (this.way !== "WebRTC") this.#beginVideo();
-    const scene = this.#scenes.get(rtpTimestamp);
+    const scene = rtpTimestamp === undefined ? this.scene : this.#scenes.get(rtpTimestamp); // not every browser tells it
     if (scene) this.#stage.paint(scene);
   };
 
@@ -175,14 +176,14 @@ export class Player {
         if (typeof data === "string" || !(data instanceof ArrayBuffer)) return;
         const mine = ++newest, { scene, jpeg } = parseFrame(data);
         const picture = await createImageBitmap(jpeg).catch(() => null);
-        if (channel !== this.#frames) return;
         channel.send("shown");
-        if (!picture || mine !== newest || this.way === "WebRTC") return;
-        this.scene = scene;
-        this.#stage.showPicture(picture);
-        this.#stage.paint(scene);
-        picture.close();
-        this.#tell("JPEG", this.reason);
+        if (picture && channel === this.#frames && mine === newest && this.way !== "WebRTC") {
+          this.scene = scene;
+          this.#stage.showPicture(picture);
+          this.#stage.paint(scene);
+          this.#tell("JPEG", this.reason);
+        }
+        picture?.close();
       },
       lost: () => this.way === "JPEG" && this.#tell("", this.reason),
     });
