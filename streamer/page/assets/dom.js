@@ -28,13 +28,23 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Load a style sheet of a view once; await it before the view is drawn. */
-export function stylesheet(path) {
-  if (document.querySelector(`link[href="${path}"]`)) return Promise.resolve();
-  return new Promise((resolve) => {
-    const link = h("link", { rel: "stylesheet", href: path, onload: resolve, onerror: resolve });
-    document.head.append(link);
+const sheets = new Map(); // promises of the style sheets of views, by name
+
+/** Load the style sheets of a view, by name. They have no effect before `useStyles`. */
+export function loadStyles(names) {
+  const load = (name) => new Promise((resolve) => {
+    const onload = ({ target }) => { target.sheet.disabled = true; resolve(); };
+    const onerror = ({ target }) => { sheets.delete(name); target.remove(); resolve(); };
+    document.head.append(h("link", { rel: "stylesheet", href: `/assets/views/${name}.css`, "data-view": name, onload, onerror }));
   });
+  return Promise.all(names.map((name) => sheets.get(name) ?? sheets.set(name, load(name)).get(name)));
+}
+
+/** Use these style sheets and those of no other view, so that two views may have a class of the same name. */
+export function useStyles(names) {
+  for (const { sheet, dataset } of document.querySelectorAll("link[data-view]")) {
+    if (sheet) sheet.disabled = !names.includes(dataset.view);
+  }
 }
 
 /** Show a message for a while. kind: "info" or "error"; an error stays until it is closed. */

@@ -1,7 +1,7 @@
 /** The shell of the page: login, navigation, themes, and one view at a time. */
 
 import { request } from "./api.js";
-import { errorNotice, h, setText, toastError } from "./dom.js";
+import { errorNotice, h, loadStyles, setText, toastError, useStyles } from "./dom.js";
 import { followStatus, leaveStatus, loadSession } from "./state.js";
 
 /** First part of the address after `#/`: title, module of the list, module of one. */
@@ -28,7 +28,8 @@ async function show() {
 
 /**
  * Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. If this function
- * has a method `update(params)`, another address of the same module is shown by it.
+ * has a method `update(params)`, another address of the same module is shown by it. `styles` are its style sheets; those
+ * of other views have no effect on it.
  */
 async function render(module, params) {
   const turn = ++shown;
@@ -36,10 +37,12 @@ async function render(module, params) {
     leave.update(params);
     return false;
   }
-  const { view } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
+  const { view, styles = [] } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
+  await loadStyles(styles);
   if (turn !== shown) return false; // the user has gone on
   aborter.abort();
   leave();
+  useStyles(styles);
   current = module;
   aborter = new AbortController();
   root.replaceChildren();

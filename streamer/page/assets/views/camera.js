@@ -1,14 +1,14 @@
 /** One camera large: live video with the overlay, full screen, snapshot, pause, the settings of the overlay, figures. */
 
 import { address, get } from "../api.js";
-import { h, setText, stylesheet, toastError } from "../dom.js";
+import { h, setText, toastError } from "../dom.js";
 import { loadSettings, saveSettings } from "../overlay.js";
 import { Player } from "../player.js";
 import { Stage } from "../stage.js";
 import { isAdmin, onStatus } from "../state.js";
 import { ageText, lastEventText, latencyText, stateText } from "./camera-text.js";
 
-await stylesheet("/assets/views/live.css");
+export const styles = ["live"];
 export const LAYERS = [["boxes", "Boxes"], ["labels", "Labels"], ["trails", "Trails"], ["zones", "Lines and zones"]];
 
 export function view(root, { name, signal }) {

@@ -1,12 +1,12 @@
 // The cameras of the site: a table that follows their state; add, edit, restart and remove them.
 
 import { request } from "../api.js";
-import { confirmed, emptyState, errorNotice, h, setText, stylesheet, toast, toastError } from "../dom.js";
+import { confirmed, emptyState, errorNotice, h, setText, toast, toastError } from "../dom.js";
 import { isAdmin, onStatus } from "../state.js";
 import { stateText } from "./camera-text.js";
 import { openForm } from "./cameras-form.js";
 
-await stylesheet("/assets/views/cameras.css");
+export const styles = ["cameras"];
 
 /** `#/cameras`, `#/cameras?add` for the form of a new one, `#/cameras/NAME` for that of one. */
 export function view(root, { name, query, signal }) {

@@ -1,7 +1,7 @@
 /** The events view: filters and the shown event in the address, the timeline, the list, live changes, selected events. */
 
 import { get, request, socket } from "../api.js";
-import { confirmed, emptyState, h, stylesheet, toast, toastError } from "../dom.js";
+import { confirmed, emptyState, h, toast, toastError } from "../dom.js";
 import { isAdmin } from "../state.js";
 import { eventDialog } from "./events-dialog.js";
 import { FILTERS, filterBar, matches } from "./events-filters.js";
@@ -9,6 +9,7 @@ import { eventList } from "./events-list.js";
 import { counted, dayAndTime, sentence } from "./events-text.js";
 import { timeline } from "./events-timeline.js";
 
+export const styles = ["events"];
 const PAGE = 60;
 const DAY_MS = 86_400_000;
 const AT_TOP_PX = 40;
@@ -32,10 +33,8 @@ export function view(root, { name, query, signal }) {
   const news = h("button.primary.news", { type: "button", hidden: true, onclick: showPending });
   const place = h("p.place", { role: "status" });
   const selection = h("div.selection", { role: "region", "aria-label": "Selected events", hidden: true });
-  stylesheet("/assets/views/events.css").then(start);
 
   async function start() {
-    if (signal.aborted) return;
     root.append(h("h1.hidden-text", null, "Events"), bar.element, line.element, place, news, list.element, selection);
     await update({ name, query });
   }
@@ -245,5 +244,6 @@ export function view(root, { name, query, signal }) {
     dialog?.close();
   };
   leave.update = update;
+  start();
   return leave;
 }

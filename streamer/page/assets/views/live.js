@@ -1,13 +1,13 @@
 /** All cameras side by side; without a camera, the choices of a first start. */
 
-import { h, setText, stylesheet } from "../dom.js";
+import { h, setText } from "../dom.js";
 import { loadSettings } from "../overlay.js";
 import { Player } from "../player.js";
 import { Stage } from "../stage.js";
 import { isAdmin, onStatus } from "../state.js";
 import { ageText, lastEventText, stateText } from "./camera-text.js";
 
-await stylesheet("/assets/views/live.css");
+export const styles = ["live"];
 
 export function view(root) {
   const tiles = new Map();

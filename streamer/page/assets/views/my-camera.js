@@ -1,12 +1,12 @@
 /** The webcam of this browser with the overlay on it: choose a camera, start, see boxes and figures. */
 
-import { h, setText, stylesheet, toast, toastError } from "../dom.js";
+import { h, setText, toast, toastError } from "../dom.js";
 import { loadSettings } from "../overlay.js";
 import { Stage } from "../stage.js";
 import { RecentPictures, Webcam } from "../webcam.js";
 import { LAYERS, overlayPanel } from "./camera.js";
 
-await Promise.all([stylesheet("/assets/views/live.css"), stylesheet("/assets/views/my-camera.css")]);
+export const styles = ["live", "my-camera"];
 const QUALITIES = { high: ["High: 1280x720", 1280, 720, 30], medium: ["Medium: 640x480", 640, 480, 30], low: ["Low: 640x480, 15 fps", 640, 480, 15] };
 const PICTURES = { exact: "Boxes on their own frame", newest: "The newest picture, boxes follow" };
 const KEY = "my-camera", WINDOW_MS = 2000;

@@ -2,10 +2,10 @@
 // of the site, and asks for the figures every other second.
 
 import { get, request } from "../api.js";
-import { duration, errorNotice, h, setText, stylesheet, toastError } from "../dom.js";
+import { duration, errorNotice, h, setText, toastError } from "../dom.js";
 import { currentSession, isAdmin, onStatus } from "../state.js";
 
-await stylesheet("/assets/views/system.css");
+export const styles = ["system"];
 
 const EVERY = 2; // messages of the status, which come once a second
 const LOG_LINES = 500;
