@@ -52,7 +52,8 @@ def styles_of(page: Page, view: str) -> list[list[str]]:
     found: list[list[str]] = page.evaluate("""
         [...document.querySelectorAll("main *")].map((element) => {
           const { position, display, padding, fontSize, background, boxShadow } = getComputedStyle(element);
-          return [`${element.tagName}.${element.className}`, position, display, padding, fontSize, background, boxShadow];
+          const name = `${element.tagName}.${element.className}`;
+          return [name, position, display, padding, fontSize, background, boxShadow];
         })""")
     return found
 

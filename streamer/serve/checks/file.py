@@ -111,7 +111,8 @@ def _detector_problems(site: SiteSettings) -> Iterator[str]:
         try:
             check_detector(settings)
         except StreamerError as error:
-            yield f"{_setting_of(entry)}: {error}"
+            text = str(error)  # of one setting, such as `detector.classes: ...`, or of the detector as a whole
+            yield f"{_setting_of(entry)}{text.removeprefix('detector') if text.startswith('detector.') else f': {text}'}"
 
 
 def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:
