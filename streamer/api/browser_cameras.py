@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from streamer.accounts.roles import Access, Role
 from streamer.api.context import ApiContext
-from streamer.api.live.whep import SDP, Whep
+from streamer.api.live.whep import SDP, Whep, near
 from streamer.api.operation import Answer, Call, Operation, Problem, Values
 from streamer.browser_camera.session import BrowserSession, Returns
 from streamer.browser_camera.sessions import MOST_OFFER, InvalidOffer, TooMany
@@ -111,7 +111,7 @@ class _Part:
     async def open(self, call: Call) -> OpenSession:
         settings = self._cameras.settings
         try:
-            session, sdp = await self._cameras.open(call.body.sdp, call.body.returns, _name(call), _near(call))
+            session, sdp = await self._cameras.open(call.body.sdp, call.body.returns, _name(call), near(call))
         except TooMany as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         except InvalidOffer as error:
@@ -147,11 +147,6 @@ def _name(call: Call) -> str:
     return "" if call.user is None else call.user.name
 
 
-def _near(call: Call) -> str | None:
-    transport = call.request.transport
-    return None if transport is None else str(transport.get_extra_info("sockname")[0])
-
-
 def _may_see(call: Call, session: BrowserSession) -> bool:
     if call.user is None:
         return False
@@ -169,7 +164,7 @@ def _shown(session: BrowserSession) -> BrowserCamera:
         ends=facts.opened + timedelta(seconds=facts.max_s),
         width=None if size is None else size[0],
         height=None if size is None else size[1],
-        fps=round(stats.shown / (datetime.now(UTC) - facts.opened).total_seconds(), 1),
+        fps=round(session.fps, 1),
         age_s=None if ages is None else round(ages.percentile_s(50), 3),
         entered=stats.ledger.entered,
         shown=stats.shown,

@@ -16,10 +16,11 @@ from streamer.broadcast.h264 import EncodedFrame, H264Encoder
 from streamer.broadcast.jpegs import SMALL_FPS, JpegFrame, JpegMaker, Stills
 from streamer.broadcast.overlay import Condition, LiveState
 from streamer.broadcast.overlay_feed import Moment, OverlayFeed
-from streamer.broadcast.shown import RateLimit, ShownClock, ShownFrame
+from streamer.broadcast.shown import ShownClock, ShownFrame
 from streamer.config.web import LiveVideoSettings
 from streamer.flow.observers import RunObserver
 from streamer.interfaces import Scene
+from streamer.sinks.mjpeg.rate_limit import RateLimit
 
 
 class Broadcast:

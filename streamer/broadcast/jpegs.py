@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -107,6 +108,7 @@ class Stills:
         self._draw: BoxDrawing | None = None
         self._made: Jpeg | None = None
         self._encoding = asyncio.Lock()
+        self._drawing = threading.Lock()  # a client that leaves does not wait for its frame; the thread of it goes on
 
     async def newest(self) -> Jpeg | None:
         """The newest frame; None before the first."""
@@ -118,6 +120,9 @@ class Stills:
             return self._made
 
     def _encode(self, frame: ShownFrame) -> Jpeg:
-        if self._boxes and self._draw is None:
-            self._draw = BoxDrawing()
-        return encode(frame.number, frame.scene.frame if self._draw is None else self._draw(frame.scene), self._quality)
+        picture = frame.scene.frame
+        if self._boxes:
+            with self._drawing:
+                self._draw = self._draw or BoxDrawing()
+                picture = self._draw(frame.scene)
+        return encode(frame.number, picture, self._quality)

@@ -26,7 +26,8 @@ from streamer.errors import StreamerError
 NEGOTIATION_S = 10.0
 """How long a browser has to connect after the answer."""
 SILENCE_S = 10.0
-"""A viewer that sends no RTCP for so long is disconnected; browsers send some each second."""
+"""A viewer that sends no RTCP for so long is disconnected; browsers send some each second. Before the first frame their
+reports name no stream, and aiortc drops them: until then only ICE notices that a viewer is gone (RFC 7675)."""
 _REPORT_S = 1.0
 _MOST_UNSENT_BYTES = 512 << 10
 
@@ -128,9 +129,8 @@ class Peer:
                     await self._ended.wait()
             if self._ended.is_set():
                 return
-            if not self._sender.has_sent:  # the camera has no frame yet
-                continue
-            silent_s = silent_s + _REPORT_S if self._sender.heard == heard else 0.0
+            is_silent = self._sender.has_sent and self._sender.heard == heard
+            silent_s = silent_s + _REPORT_S if is_silent else 0.0
             heard = self._sender.heard
             with contextlib.suppress(ConnectionError):
                 await self._dtls._send_rtp(self._sender.report())

@@ -77,7 +77,7 @@ class RtpSender:
 
     @property
     def has_sent(self) -> bool:
-        """Whether the viewer has had a frame."""
+        """Whether a frame was sent."""
         return self._packets > 0
 
     def send(self, frame: EncodedFrame) -> None:

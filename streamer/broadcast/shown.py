@@ -45,30 +45,3 @@ class ShownClock:
         with self._lock:
             self._last = max(self._last + 1, int(time.monotonic() * CLOCK_HZ))
             return self._last
-
-
-class RateLimit:
-    """Chooses frames so that no more than a number per second remain. Used by one thread.
-
-    Args:
-        max_fps: the number.
-    """
-
-    def __init__(self, max_fps: float) -> None:
-        self._interval_s = 1 / max_fps
-        self._due_s = 0.0
-
-    def takes(self, at_s: float) -> bool:
-        """Whether the frame of this time is one of them.
-
-        Args:
-            at_s: monotonic, seconds.
-        """
-        # A quarter of an interval early is in time: frames do not arrive at equal distances.
-        if at_s < self._due_s - self._interval_s / 4:
-            return False
-        # Counted from the due time, unless that is long ago; else only whole fractions of the source's rate were
-        # possible.
-        late = at_s - self._due_s >= self._interval_s
-        self._due_s = (at_s if late else self._due_s) + self._interval_s
-        return True

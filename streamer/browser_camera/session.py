@@ -31,6 +31,7 @@ SILENCE_S = 10.0
 """A session whose browser sends no picture for so long ends: its page is hidden, or gone without a goodbye."""
 WARNING_S = 60.0
 """So long before its time is over, the browser is told."""
+_LOST = "the site has ended, or has another detector now; start again"
 _GOODBYE_S = 0.5
 _RETURN_S = 1.0
 
@@ -146,6 +147,11 @@ class BrowserSession:
             self._reason = reason
             self._ending.set()
 
+    @property
+    def fps(self) -> float:
+        """Frames shown per second, over the whole session."""
+        return self.run.stats.shown / max(time.monotonic() - self._began_s, 1.0)
+
     async def wait_closed(self) -> None:
         """Wait until nothing of it is left."""
         if self._supervising is not None:
@@ -189,7 +195,7 @@ class BrowserSession:
 
         def tell() -> None:
             self._run_ended.set()
-            self.end(reason or "the site ends, or has another detector now")
+            self.end(reason or _LOST)
 
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(tell)

@@ -84,7 +84,7 @@ class SitePools:
         """Make the detectors that cameras can wait for, before they are loaded."""
         pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         with self._lock:
-            self._pools = pools
+            self._pools = pools | self._pools  # a guest may have come before
 
     def load(self, settings: SiteSettings) -> None:
         """Load what `begin` made. Raises as `SitePool.load`."""

@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.broadcasts import Broadcasts
 from streamer.broadcast.h264 import EncodedFrame
-from streamer.broadcast.jpegs import JpegFrame
-from streamer.broadcast.shown import RateLimit
+from streamer.broadcast.jpegs import BoxDrawing, JpegFrame
 from streamer.config.web import LiveVideoSettings
+from streamer.interfaces import Scene
+from streamer.sinks.mjpeg.rate_limit import RateLimit
+from streamer.values.frame import Frame
 from tests.broadcast.shown import Decoder, scene
 
 T = TypeVar("T")
@@ -103,6 +106,37 @@ def test_a_still_is_encoded_once_for_a_frame() -> None:
         assert await broadcast.stills[False].newest() is not first
 
     asyncio.run(stills())
+
+
+def test_a_still_is_not_drawn_while_another_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first client leaves while its still is drawn, and the second one asks for the next frame."""
+    drawing, begun, go_on = list[str](), threading.Event(), threading.Event()
+    draw = BoxDrawing.__call__
+
+    def slowly(self: BoxDrawing, one: Scene) -> Frame:
+        drawing.append("begins")
+        begun.set()
+        go_on.wait(WAIT_S)
+        drawing.append("ends")
+        return draw(self, one)
+
+    monkeypatch.setattr(BoxDrawing, "__call__", slowly)
+    broadcast = Broadcast("door", SETTINGS)
+
+    async def stills() -> None:
+        broadcast.put(scene(1))
+        first = asyncio.create_task(broadcast.stills[True].newest())
+        await asyncio.to_thread(begun.wait, WAIT_S)
+        first.cancel()
+        await asyncio.wait([first])
+        broadcast.put(scene(2))
+        second = asyncio.create_task(broadcast.stills[True].newest())
+        await asyncio.sleep(0.05)
+        go_on.set()
+        assert await second is not None
+
+    asyncio.run(stills())
+    assert drawing == ["begins", "ends"] * 2
 
 
 def test_without_viewers_no_thread_runs_and_nothing_is_converted() -> None:

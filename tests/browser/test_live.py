@@ -200,6 +200,16 @@ def test_a_first_start_offers_two_choices(make_site: Callable[..., Site], page: 
     expect(page.get_by_role("link", name="Add a camera or file")).to_have_attribute("href", "#/cameras?add")
 
 
+def test_a_camera_that_has_shown_nothing_yet_is_no_fault_of_webrtc(make_site: Callable[..., Site], page: Page) -> None:
+    site = make_site(LOST)
+    page.clock.install()
+    page.goto(f"{site.url}#/live/gone")
+    way = page.locator(".way")
+    expect(way).to_have_text("Connecting")
+    page.clock.run_for(20_000)
+    expect(way).to_have_text("Connecting")
+
+
 PICTURE = """() => {
   const canvas = document.createElement("canvas"), video = document.querySelector("video");
   [canvas.width, canvas.height] = [64, 36];

@@ -18,7 +18,7 @@ from streamer.serve.site import Site
 from streamer.serve.site_pools import Guest
 from streamer.serve.status import CameraState
 from tests.pipeline.parts import DEADLINE_S
-from tests.serve.test_site import endless, running, site_of
+from tests.serve.test_site import Kept, endless, running, site_of
 
 pytestmark = pytest.mark.usefixtures("starter_weights")
 
@@ -40,6 +40,25 @@ def test_first_guest_loads_the_detector_and_others_find_it() -> None:
             joined(guest, site, said.append)
             guest.leave()
     assert sum("loaded now" in line for line in said) == 1
+    assert sum("using starter" in line for line in kept.lines) == 1
+
+
+def test_guest_that_comes_before_the_cameras_shares_their_detector(tmp_path: Path) -> None:
+    """The page is served before the site starts, and a browser may wait for it."""
+    settings, kept, stopped = site_of({"front": endless(tmp_path, "front")}), Kept(), threading.Event()
+    site = Site(settings, lambda: settings, kept)
+    joined(guest_of(site, stop=stopped.set), site)
+
+    def work() -> None:
+        with pytest.raises(Interrupted):
+            site.run()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    kept.wait_for_state(CameraState.RUNNING, "front")
+    site.stop()
+    thread.join(DEADLINE_S)
+    assert stopped.is_set()
     assert sum("using starter" in line for line in kept.lines) == 1
 
 

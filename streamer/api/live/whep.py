@@ -45,15 +45,12 @@ class Whep:
             Problem: 503, there are too many viewers.
             BadOffer: it cannot be answered.
         """
-        request = call.request
-        offer = (await request.read()).decode("utf-8", "replace")
-        transport = request.transport
-        near = None if transport is None else transport.get_extra_info("sockname")[0]
+        offer = (await call.request.read()).decode("utf-8", "replace")
         await asyncio.to_thread(self._importing.join)
         with refused_if_full():
             peers = self._context.broadcasts.peers
-            number, answer = await peers.add(broadcast, offer, near)
-        self._context.guard.follow(request, Access.VIEWER, lambda: peers.end(number), lambda: number in peers)
+            number, answer = await peers.add(broadcast, offer, near(call))
+        self._context.guard.follow(call.request, Access.VIEWER, lambda: peers.end(number), lambda: number in peers)
         location = f"{BASE}/whep/{number}"
         return web.Response(status=HTTPStatus.CREATED, text=answer, content_type=SDP, headers={"Location": location})
 
@@ -61,3 +58,9 @@ class Whep:
         """End a viewer. Raises Problem: 404, there is none."""
         if not await self._context.broadcasts.peers.remove(call.path["id"]):
             raise Problem(HTTPStatus.NOT_FOUND, "no such viewer; it may have ended")
+
+
+def near(call: Call) -> str | None:
+    """The address of this machine that the browser uses for HTTP; None if the browser is gone."""
+    transport = call.request.transport
+    return None if transport is None else str(transport.get_extra_info("sockname")[0])

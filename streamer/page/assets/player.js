@@ -73,15 +73,15 @@ export class Player {
     video.requestVideoFrameCallback(this.#onVideoFrame);
     this.#shownAt = performance.now();
     this.#expectVideo();
-    this.#later(GIVEN_UP_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
   }
 
   /** JPEG frames take over soon; WebRTC may still connect. A camera that is lost sends no video by any way. */
   #expectVideo() {
     this.#later(NO_VIDEO_MS, () => {
       if (this.way === "WebRTC") return;
-      if (this.scene && this.scene.state !== "running") this.#expectVideo();
-      else this.#fallBack(MISSING);
+      if (this.scene && this.scene.state !== "running") return this.#expectVideo();
+      this.#fallBack(MISSING);
+      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
     });
   }
 

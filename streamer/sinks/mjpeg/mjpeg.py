@@ -20,6 +20,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
+from streamer.sinks.mjpeg.rate_limit import RateLimit
 from streamer.system.secrets import SECRETS, redacted
 
 _QUALITY = 80
@@ -66,8 +67,7 @@ class MjpegSink(SinkFeature):
     ) -> None:
         host, port, path, credentials = _parse(entry.to)
         self._quality = entry.quality or _QUALITY
-        self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
-        self._due_s = 0.0
+        self._limit = RateLimit(entry.max_fps)
         self._number = 0
         self._watched = threading.Event()
         # Imported by runs that serve pages only: aiohttp takes 0.1 s.
@@ -123,21 +123,10 @@ class MjpegSink(SinkFeature):
         """Show the scene to all viewers."""
         frame = replace(scene.frame, picture=scene.shown)
         number, self._number = self._number, self._number + 1
-        wanted = self._watched.is_set() and self._is_due(frame.captured_s)
+        wanted = self._watched.is_set() and self._limit.takes(frame.captured_s)
         jpeg = encode(number, frame, self._quality) if wanted else None
         if not self._server.call(self._broadcaster.put, number, frame, jpeg):
             raise SinkError("the MJPEG output is not open, or its web server has failed")
-
-    def _is_due(self, captured_s: float) -> bool:
-        if not self._interval_s:
-            return True
-        if captured_s < self._due_s:
-            return False
-        # Counted from the due time, unless that is long ago; else only whole fractions of the source's rate were
-        # possible.
-        late = captured_s - self._due_s >= self._interval_s
-        self._due_s = (captured_s if late else self._due_s) + self._interval_s
-        return True
 
 
 def _parse(url: str) -> tuple[str, int, str, tuple[str, str] | None]:
