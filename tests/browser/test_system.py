@@ -51,6 +51,12 @@ def test_the_system_shows_the_figures_of_the_site(system: Page) -> None:
     expect(alerts).to_contain_text("broker")
 
 
+def test_the_figures_of_the_detectors_fit_a_phone(system: Page) -> None:
+    system.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    table = card(system, "Detectors").locator(".table")
+    assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth")
+
+
 def test_the_log_is_filtered_and_followed(system: Page) -> None:
     log = system.get_by_role("group", name="Messages of the program")
     expect(log).to_contain_text("yard")

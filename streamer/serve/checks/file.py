@@ -111,8 +111,11 @@ def _detector_problems(site: SiteSettings) -> Iterator[str]:
         try:
             check_detector(settings)
         except StreamerError as error:
-            text = str(error)  # of one setting, such as `detector.classes: ...`, or of the detector as a whole
-            yield f"{_setting_of(entry)}{text.removeprefix('detector') if text.startswith('detector.') else f': {text}'}"
+            text = str(error)
+            if text.startswith("detector."):  # a setting of it, such as `detector.classes: ...`
+                yield f"{_setting_of(entry)}{text.removeprefix('detector')}"
+            else:
+                yield f"{_setting_of(entry)}: {text}"
 
 
 def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:
