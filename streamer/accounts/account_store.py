@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.accounts.database import reading, writing
+from streamer.accounts.errors import AccountsError
 from streamer.accounts.roles import Role, User
 from streamer.errors import ConfigError
 
@@ -137,7 +139,8 @@ class AccountStore:
         if row is None:
             return None
         if now_s - row[2] > RENEWED_EVERY_S:
-            with writing(self.path) as db:
+            # On a full disk users still get in, until the session expires: they may have to make space.
+            with suppress(AccountsError), writing(self.path) as db:
                 db.execute("UPDATE sessions SET used_s = ? WHERE hash = ?", (now_s, key))
         return User(row[0], Role(row[1]))
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamer.api.operation import Answer, Problem
 from streamer.errors import ConfigError, StreamerError
-from streamer.system.paths import encodable
+from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import nearest
 
@@ -55,11 +55,9 @@ def _hidden(value: Any) -> Any:
 def response(problem: Problem) -> web.Response:
     """The answer to a refused request."""
     title = HTTPStatus(problem.status).phrase
-    lines = [SECRETS.hide(line) for line in problem.lines]
-    answer = ProblemAnswer.model_construct(
-        title=title, status=int(problem.status), detail=SECRETS.hide(problem.detail), problems=lines
-    )
-    text = json.dumps(encodable(answer.model_dump()))
+    detail, *lines = (readable(SECRETS.hide(line)) for line in (problem.detail, *problem.lines))
+    answer = ProblemAnswer.model_construct(title=title, status=int(problem.status), detail=detail, problems=lines)
+    text = answer.model_dump_json()
     return web.Response(text=text, status=problem.status, content_type=MEDIA, headers=problem.headers)
 
 

@@ -110,6 +110,7 @@ class Secrets:
         self._patterns: dict[str, None] = {}
         self._addresses: dict[str, None] = {}
         self._anywhere: re.Pattern[str] | None = None
+        self._is_stale = False  # there are patterns that `_anywhere` does not have
 
     def remember(self, password: str, user: str = "") -> None:
         """From now on `hide` replaces this password. An empty password is ignored.
@@ -120,17 +121,22 @@ class Secrets:
         """
         if not password:
             return
+        new = dict.fromkeys(_patterns(password, user))
         with self._lock:
-            self._patterns.update(dict.fromkeys(_patterns(password, user)))
-            self._compile()
+            self._is_stale |= not new.keys() <= self._patterns.keys()
+            self._patterns.update(new)
 
-    def _compile(self) -> None:
-        """Make the expression for all patterns. With the lock."""
+    def _compiled(self) -> re.Pattern[str] | None:
+        """The expression for all patterns, made when it is used: that takes long. With the lock."""
+        if not self._is_stale:
+            return self._anywhere
         longest_first = sorted(self._patterns, key=len, reverse=True)
         # An address is matched first, as a whole: it stays readable if its path contains the password.
         shown = "|".join(sorted(map(re.escape, self._addresses), key=len, reverse=True))
         first = [f"(?P<shown>(?:{shown}){_ENDS_ADDRESS})"] if shown else []
         self._anywhere = re.compile("|".join([*first, *longest_first])) if longest_first else None
+        self._is_stale = False
+        return self._anywhere
 
     def split(self, url: str) -> tuple[str, str, str]:
         """Like `split_credentials`; also remembers the password and the tokens in the query."""
@@ -143,9 +149,10 @@ class Secrets:
         if no_port := _NO_PORT.fullmatch(re.split("[/?#]", raw.rpartition("@")[2], maxsplit=1)[0]):
             self.remember(no_port[2], no_port[1])
         if match:
+            shown = redacted(url)
             with self._lock:
-                self._addresses[redacted(url)] = None
-                self._compile()
+                self._is_stale |= shown not in self._addresses
+                self._addresses[shown] = None
         for query in re.split("[?#]", address, maxsplit=1)[1:]:
             self._remember_tokens(query)
         return address, user, password
@@ -170,7 +177,7 @@ class Secrets:
         """
         text = _TOKEN.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
         with self._lock:
-            pattern = self._anywhere
+            pattern = self._compiled()
         # Repeat, because the text around a hidden password may form another. Each time the text gets shorter.
         while pattern is not None and (hidden := pattern.sub(_replacement, text)) != text:
             text = hidden

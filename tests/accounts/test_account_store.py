@@ -64,6 +64,15 @@ def test_a_session_that_is_not_used_ends(store: AccountStore) -> None:
     assert store.session("x", NOW_S + 3 * IDLE_S) is None
 
 
+def test_a_session_goes_on_while_the_file_cannot_be_written(store: AccountStore) -> None:
+    """On a full disk an admin must reach the page that deletes events."""
+    store.add_session("anna", "secret", NOW_S)
+    with sqlite3.connect(store.path) as db:
+        db.execute("CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    assert store.session("secret", NOW_S + IDLE_S - 1) == ANNA
+    assert store.session("secret", NOW_S + IDLE_S + 1) is None
+
+
 def test_a_session_ends_after_a_time_in_any_case(store: AccountStore) -> None:
     store.add_session("anna", "x", NOW_S)
     now_s = NOW_S

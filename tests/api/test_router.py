@@ -55,6 +55,8 @@ async def fail(call: Call) -> None:
             raise RuntimeError("a detail for the log only")
         case "surrogate":
             raise ConfigError("no file a\udcff.mp4")
+        case "control":
+            raise ConfigError("no file a\nb\x1b[2J.mp4")
 
 
 async def echo(call: Call) -> web.StreamResponse:
@@ -226,6 +228,11 @@ def test_an_error_of_aiohttp_is_a_problem(client: Client) -> None:
 
 def test_a_name_that_is_no_unicode_is_told(client: Client) -> None:
     assert client("POST", "/fail/surrogate").status == 422
+
+
+def test_an_error_has_one_line(client: Client) -> None:
+    answer = client("POST", "/fail/control").json
+    assert (answer["detail"], answer["problems"]) == (r"no file a\nb\x1b[2J.mp4", [r"no file a\nb\x1b[2J.mp4"])
 
 
 def test_an_unexpected_error_is_logged_once_and_not_told(client: Client, caplog: pytest.LogCaptureFixture) -> None:

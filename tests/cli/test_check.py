@@ -243,7 +243,11 @@ def test_connect_opens_the_source_of_a_run(program: Program) -> None:
 def test_a_site_without_cameras_is_valid(program: Program) -> None:
     """Its page adds the first one."""
     result = check(program, "cameras: {}\n")
-    assert (result.code, result.output, result.errors) == (0, "site.yaml: valid settings of 0 cameras\n", "")
+    wanted = """\
+no cameras; add some on the page of 'streamer serve' (127.0.0.1:8080)
+site.yaml: valid settings of 0 cameras
+"""
+    assert (result.code, result.output, result.errors) == (0, wanted, "")
 
 
 @pytest.mark.usefixtures("clip")

@@ -101,7 +101,7 @@ class Rules(Values):
 
 
 class RulesOfCamera(Answer):
-    """The lines and zones of a camera, as they are in use."""
+    """The lines and zones of a camera in the settings file, with the defaults of the site."""
 
     revision: str
     lines: tuple[LineSettings, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from streamer.api.cameras.models import CameraDetail, Cameras, ChangedCamera, Ne
 from streamer.api.cameras.revisions import REFUSALS, require_revision, saved, with_etag
 from streamer.api.context import ApiContext
 from streamer.api.operation import Call, Operation, Problem
+from streamer.errors import ConfigError
 from streamer.serve.settings_file.editor import SiteEditor
 from streamer.serve.settings_file.passwords import shown
 from streamer.system.suggestions import nearest
@@ -114,8 +116,12 @@ class _Cameras:
         return Cameras(revision=self._file.revision, cameras=tuple(self._cameras.now()))
 
     def _rules(self, name: str) -> web.Response:
-        analytics = self._site.settings.cameras[name].analytics
-        return with_etag(RulesOfCamera(revision=self._file.revision, lines=analytics.lines, zones=analytics.zones))
+        # First the revision, then the rules: of a change between them, the client is told when it saves.
+        revision, cameras = self._file.revision, self._site.settings.cameras
+        with suppress(ConfigError):  # a person writes the file
+            cameras = {**cameras, **self._file.load().cameras}
+        analytics = cameras[name].analytics
+        return with_etag(RulesOfCamera(revision=revision, lines=analytics.lines, zones=analytics.zones))
 
     def _detail(self, name: str, status: HTTPStatus) -> web.Response:
         camera = next((one for one in self._cameras.now() if one.name == name), None)

@@ -99,10 +99,11 @@ class SettingsFile:
             ConfigError, ModelError: the file cannot be written, the settings are invalid, or they cannot be applied;
                 nothing is changed.
         """
+        changed = f"somebody else has changed {self.path}; read it again, then make the change"
         with self._lock:
             before = self._read()
             if revision is not None and revision != revision_of(before):
-                raise FileChanged(f"somebody else has changed {self.path}; read it again, then make the change")
+                raise FileChanged(changed)
             text = YamlText(self._text(before), str(self.path))
             edit(text)
             content = text.text().encode()
@@ -111,6 +112,8 @@ class SettingsFile:
             new = Replacement(self.path, content)
             try:
                 check_site(load_site(new.path, self._assignments))
+                if self._read() != before:  # by hand, meanwhile
+                    raise FileChanged(changed)
                 new.use()
             except BaseException:
                 new.discard()

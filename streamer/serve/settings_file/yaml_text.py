@@ -2,7 +2,7 @@
 
 ruamel.yaml keeps comments, order, quotes and anchors, but lays out lines anew. So only the lines that differ between
 its text before and after the change are taken from it, all others are those of the original. The result is read again
-with the loader of the settings, and must have the wanted values.
+with the loader of the settings, and must have the wanted values and all comments.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
@@ -21,6 +20,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from streamer.errors import ConfigError
+from streamer.serve.settings_file.line_patch import comments_of, patched
 from streamer.system.yaml_file import parse_yaml
 
 _LAYOUTS = ((2, 4, 2), (2, 2, 0), (4, 4, 2), (4, 4, 0), (4, 6, 4), (2, 3, 1))
@@ -89,19 +89,25 @@ class YamlText:
         """The text with all changes.
 
         Raises:
-            ConfigError: the change would change other values, too, which have them from an anchor.
+            ConfigError: the change would change other values, too, which have them from an anchor, or lose comments.
         """
         after = self._dumped()
         if after == self._before:
             return self._original
-        for candidate in (self._patched(after), after):
-            text = candidate.replace("\n", self._newline)
-            if _same(_parsed(text), self._values):
-                return text
-        raise ConfigError(
-            "other sections share these settings by an anchor (&name) of the file; change them by hand, or give each "
-            "section its own"
-        )
+        at_end = "" if self._original.endswith("\n") or not self._original else "\n"
+        new = after.replace("\n", self._newline)
+        texts = [patched(self._original + at_end, self._before, after, self._newline), new]
+        right = [text for text in texts if _same(_parsed(text), self._values)]
+        if not right:
+            raise ConfigError(
+                "other sections share these settings by an anchor (&name) of the file; change them by hand, or give "
+                "each section its own"
+            )
+        comments = set(comments_of(self._original)) - (set(comments_of(self._before)) - set(comments_of(after)))
+        found = next((text for text in right if comments <= set(comments_of(text))), None)
+        if found is None:
+            raise ConfigError("comments inside of these settings would be lost; change them by hand")
+        return found
 
     def _holder(self, path: Path) -> tuple[CommentedMap, dict[Any, Any]]:
         """The mapping at a path, which is made if it is not there, and its values."""
@@ -127,12 +133,14 @@ class YamlText:
         if self._is_empty and not self._root:
             return self._lines()
         if not hasattr(self, "_layout"):
-            original = self._lines().splitlines()
-
-            def differing(layout: tuple[int, int, int]) -> int:
-                return sum(one != other for one, other in zip(original, self._dump(layout).splitlines(), strict=False))
-
-            self._layout = min(_LAYOUTS, key=differing)
+            original = self._lines().split("\n")
+            differing: dict[tuple[int, int, int], int] = {}
+            for layout in _LAYOUTS:
+                lines = self._dump(layout).split("\n")
+                differing[layout] = sum(one != other for one, other in zip(original, lines, strict=False))
+                if not differing[layout]:
+                    break
+            self._layout = min(differing, key=differing.__getitem__)
         return self._dump(self._layout)
 
     def _dump(self, layout: tuple[int, int, int]) -> str:
@@ -142,16 +150,6 @@ class YamlText:
         if not self._is_empty:
             return stream.getvalue()
         return self._lines() + stream.getvalue()  # below comments
-
-    def _patched(self, after: str) -> str:
-        """The original with the lines that differ between the text before and after the change."""
-        original, before, now = (text.splitlines(keepends=True) for text in (self._lines(), self._before, after))
-        if len(original) != len(before):
-            return after
-        lines: list[str] = []
-        for kind, i1, i2, j1, j2 in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
-            lines += original[i1:i2] if kind == "equal" else [*now[j1:j2], *_of_what_follows(original[i1:i2])]
-        return "\n".join(line.removesuffix("\n") for line in lines) + "\n"
 
 
 def _round_trip() -> YAML:
@@ -250,23 +248,6 @@ def _is_plain(text: str) -> bool:
         return bool(yaml.safe_load(text) == text and yaml.safe_load(f"[{text}, {{a: {text}}}]") == [text, {"a": text}])
     except yaml.YAMLError:
         return False
-
-
-def _of_what_follows(removed: Sequence[str]) -> Sequence[str]:
-    """The empty lines and comments at the end of removed lines that are about the next section."""
-    if not removed:
-        return ()
-    columns = _indent(removed[0])
-    count = 0
-    for line in reversed(removed):
-        if line.strip() and not (line.lstrip().startswith("#") and _indent(line) <= columns):
-            break
-        count += 1
-    return removed[len(removed) - count :]
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
 
 
 def _unshared(value: Any) -> Any:

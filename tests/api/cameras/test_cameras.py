@@ -98,6 +98,19 @@ def test_a_password_stays_when_an_address_changes(site: Served, tmp_path: Path) 
     assert text(tmp_path).endswith(FRONT + YARD.replace("/1", "/2"))
 
 
+def test_rules_and_their_revision_are_of_the_same_file(site: Served, tmp_path: Path) -> None:
+    """Else a client would save the rules that are in use above those that a person has written since."""
+    own = "    analytics: {lines: [{name: gate, points: [[0, 0], [1, 1]]}]}\n"
+    by_hand = text(tmp_path).replace("  yard:", f"{own}  yard:")
+    (tmp_path / "site.yaml").write_text(by_hand)
+    answer = site.client("GET", "/cameras/front/rules")
+    assert [one["name"] for one in answer.json["lines"]] == ["gate"]
+    (tmp_path / "site.yaml").write_text("cameras: [")
+    assert site.client("GET", "/cameras/front/rules").json["lines"] == []
+    (tmp_path / "site.yaml").write_text(by_hand)
+    assert site.client.send("PUT", "/cameras/front/rules", RULES, If_Match=etag(answer)).status == 200
+
+
 def test_rules_are_written_as_lines_of_the_camera_only(site: Served, tmp_path: Path) -> None:
     before = site.client.get("/cameras/front/rules")
     assert (before["lines"], before["zones"]) == ([], [])

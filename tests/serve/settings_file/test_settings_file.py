@@ -101,6 +101,19 @@ def test_the_second_of_two_changes_is_told(path: Path) -> None:
     assert list(yaml.safe_load(path.read_text())["cameras"]) == ["front", "yard", "side"]
 
 
+def test_a_change_by_hand_meanwhile_is_not_overwritten(path: Path) -> None:
+    mine = SITE + "# by hand\n"
+
+    def edit(text: YamlText) -> None:
+        add()(text)
+        path.write_text(mine)
+
+    with pytest.raises(FileChanged, match="somebody else has changed"):
+        SettingsFile(path).change(edit, nothing)
+    assert path.read_text() == mine
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
 def test_changes_wait_for_one_another(path: Path) -> None:
     file, inside, go_on = SettingsFile(path), threading.Event(), threading.Event()
 

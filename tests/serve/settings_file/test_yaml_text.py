@@ -133,6 +133,41 @@ def test_the_examples_are_kept_byte_for_byte(file: str) -> None:
     assert YamlText(text).text() == text
 
 
+PARTS = [
+    "---\n# of the house\n",
+    "title: this goes on\n  in the next line\n",
+    "folded: >-\n  one\n  two\n\ntext: |\n    deep\n\n  \n    end\n",
+    'escaped: "\\u263a \\\n  end"\n',
+    "ruled: [[0, 0],\n        [1,  1],   # right\n        [0, 1]]\n",
+    "wide:   {a:   1,   b: 2}   # c\r\n",
+    "odd:\n   list:\n   -   to: a   # d\n       at: b\n\n   # e\n   more:\n        f: 1\n",
+    "numbers: [0o17, 010, 1_000, 1e3, 12:30:45, ~, yes, 1.50]\n",
+]
+LAST = "   front:\n         source: {uri: 'rtsp://192.0.2.10/1'}   # g\n   # h\n   yard:  a.mp4\n"
+
+
+@pytest.mark.parametrize("parts", [*([part] for part in PARTS), PARTS], ids=lambda parts: "".join(parts)[:12])
+@pytest.mark.parametrize("end", ["", "\n   \n# the end\n", "...\n"])
+def test_what_people_write_stays_byte_for_byte(parts: list[str], end: str) -> None:
+    """A part that ruamel.yaml writes in other lines must not make it lay out the whole file anew."""
+    site = "".join([*parts, "cameras:\n", LAST, end])
+    text = YamlText(site)
+    text.set(("cameras", "front", "analytics", "zones"), [ZONE])
+    new = text.text()
+    assert not [line for line in difflib.ndiff(site.splitlines(), new.splitlines()) if line.startswith("-")]
+    assert new.startswith(site[: site.index("   # h")])
+    assert new.endswith(site[site.index("   # h") :])
+    text.remove(("cameras", "front", "analytics"))
+    assert text.text() == site
+
+
+def test_a_comment_that_would_be_lost_refuses_the_change() -> None:
+    text = YamlText("cameras: {\n  front: a.mp4,\n  # behind the house\n  yard: b.mp4}\n")
+    text.set(("cameras", "side"), "c.mp4")
+    with pytest.raises(ConfigError, match="comments inside of these settings would be lost"):
+        text.text()
+
+
 def test_a_list_keeps_the_form_of_what_stays() -> None:
     before = "zones:\n  - {name: a, points: [[0, 0], [1, 0]]}  # kept\n  - name: b\n    points: [[0,0],[1,1],[0,1]]\n"
     text = YamlText(before)
