@@ -59,6 +59,7 @@ def test_a_first_start_leads_to_a_camera_that_runs(make_site: Callable[..., Site
     (file,) = site.folder.rglob("site.yaml")
     expected = {"source": {"uri": str(clip), "live": True}, "detector": {"classes": ["Person"]}}
     assert cameras_in(file) == {"My-walk": expected}
+    assert list(cameras_in(file)["My-walk"]["source"]) == ["uri", "live"]  # as one writes it
 
 
 def test_the_table_follows_the_cameras(make_site: Callable[..., Site], page: Page) -> None:

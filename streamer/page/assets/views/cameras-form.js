@@ -19,7 +19,7 @@ export async function openForm(root, name, signal) {
   const path = name ? `/cameras/${encodeURIComponent(name)}` : "/cameras";
   const value = await get(path, { signal });
   const names = name ? [] : value.cameras.map((camera) => camera.name);
-  root.replaceChildren(new Form(name, name ? value.settings : { source: {} }, value.revision, names).element);
+  root.replaceChildren(new Form(name, name ? value.settings : { source: { uri: undefined } }, value.revision, names).element);
 }
 
 class Form {

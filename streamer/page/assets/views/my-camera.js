@@ -33,7 +33,7 @@ export function view(root, { signal }) {
   stage.element.append(begin);
   root.append(h("div.toolbar", null, h("h1", null, "My camera"), state, figures),
     h("div.one", null, viewer, h("aside", { "aria-label": "Camera and overlay" },
-      h("section.card", null, h("h2", null, "Camera"), labelled("Camera", cameras),
+      h("section.card", null, h("h2", null, "Webcam"), labelled("Camera", cameras),
         labelled("Quality", select(Object.entries(QUALITIES).map(([key, [label]]) => [key, label]), "quality", useCamera)),
         labelled("Picture", select(Object.entries(PICTURES), "picture", show)), h("label.check", null, mirror, "Mirror")),
       overlayPanel(settings, () => stage.paint(), LAYERS.filter(([key]) => key !== "zones")))));
