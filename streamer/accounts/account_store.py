@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.accounts.database import reading, writing
+from streamer.accounts.database import reading, require_made, writing
 from streamer.accounts.errors import AccountsError
 from streamer.accounts.roles import Role, User
 from streamer.errors import ConfigError
@@ -70,6 +70,10 @@ class AccountStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def require_file(self) -> None:
+        """Refuse to take a file that is gone or empty for one without users. Raises AccountsError: it is."""
+        require_made(self.path)
 
     # users
 

@@ -51,14 +51,25 @@ PRAGMA user_version = {VERSION};
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for reading. A file that does not exist is not made; there are no users then.
+    """A connection for reading. A file that does not exist, or is empty, is not made; there are no users then.
 
     Raises:
         ConfigError: the file is of another program or of a newer version.
         AccountsError: it cannot be read.
     """
-    with _errors(path, "read"), closing(_connected(path if path.exists() else None)) as db:
+    with _errors(path, "read"), closing(_connected(path if _is_made(path) else None)) as db:
         yield db
+
+
+def require_made(path: Path) -> None:
+    """Raises AccountsError: there is no file, it is empty, or its folder cannot be read."""
+    with _errors(path, "read"):
+        if not _is_made(path):
+            raise AccountsError(f"the accounts in {path} are gone; put the file back, or restart the program")
+
+
+def _is_made(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 @contextmanager

@@ -67,6 +67,7 @@ class Guard:
         self._now = now
         self._reads = ThreadPool(1, "accounts")
         self._logins = Logins(store, now)
+        self._had_users = False  # of the thread that reads
         self._found: dict[Credential, tuple[User, float]] = {}
         self._watches: dict[object, _Watch] = {}
         self._watching: asyncio.Task[None] | None = None
@@ -198,11 +199,16 @@ class Guard:
         return user
 
     def _look_up(self, credential: Credential) -> User | None:
-        """On the thread that reads."""
+        """On the thread that reads. Without its file, a site that had users is open to nobody."""
+        if self._had_users:
+            self._store.require_file()
+        self._had_users = self._had_users or bool(self._store.users())
         if credential.secret:
             find = self._store.token if credential.is_token else self._store.session
             return find(credential.secret, self._now())
-        return LOCAL if self._is_local and not credential.is_forwarded and not self._store.users() else None
+        if not self._is_local or credential.is_forwarded:
+            return None
+        return None if self._store.users() else LOCAL
 
     async def _read(self, function: Callable[..., User | None], *arguments: object) -> User | None:
         try:

@@ -110,5 +110,8 @@ class Peers:
         try:
             answered.set_result(await peer.answer())
             await peer.connect()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # asyncio.wait_for of Python 3.11, in aiortc, may lose it
+                raise asyncio.CancelledError
         finally:
             self._negotiating -= 1

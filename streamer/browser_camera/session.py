@@ -233,6 +233,8 @@ class BrowserSession:
             await self._run_ended.wait()  # longer than usual while a detector is loaded
             self.run.join(_RETURN_S)  # the last thing that its thread did was to set this
         finally:
+            if self.broadcast is not None:
+                await asyncio.to_thread(self.broadcast.close)  # it waits for the frame that is encoded
             self._closed(self)
 
     async def _disconnect(self) -> None:

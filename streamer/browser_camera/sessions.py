@@ -137,7 +137,6 @@ class BrowserCameras:
     def _forget(self, session: BrowserSession) -> None:
         if session.broadcast is not None:
             self._viewers.end(session.broadcast.camera)
-            session.broadcast.close()
         with self._lock:
             self._sessions.pop(session.facts.id, None)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from streamer.accounts.account_store import AccountStore
 from streamer.accounts.errors import Refused
-from streamer.accounts.guard import Guard
+from streamer.accounts.guard import FRESH_S, Guard
 from streamer.accounts.roles import Access, Role, User
 from streamer.web.address import Address
 from streamer.web.server import WebPages
@@ -64,6 +65,23 @@ def test_what_goes_on_after_an_answer_ends_with_the_login(tmp_path: Path) -> Non
         assert ask(client, Cookie=logged_in(client, store)) == (200, "anna")
         store.end_session("secret")
         assert begun.ended.wait(WITHIN_S)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")], ids=["gone", "empty"])
+def test_a_site_that_loses_its_users_is_open_to_nobody(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    with served(tmp_path / "accounts.db", Address("", 0)) as (client, store):
+        assert ask(client) == (200, "")
+        cookie = logged_in(client, store)
+        assert ask(client, Cookie=cookie)[0] == 200
+        content = store.path.read_bytes()
+        damage(store.path)
+        time.sleep(FRESH_S)
+        assert ask(client) == ask(client, Cookie=cookie) == (503, "the accounts cannot be read; see the log")
+        store.path.write_bytes(content)
+        assert ask(client, Cookie=cookie)[0] == 200
+        store.remove("anna")
+        time.sleep(FRESH_S)
+        assert ask(client) == (200, "")
 
 
 def test_an_end_that_fails_does_not_keep_others_open(tmp_path: Path) -> None:

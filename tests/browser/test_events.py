@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from streamer.accounts.account_store import AccountStore
 from streamer.accounts.passwords import password_hash
@@ -129,6 +129,40 @@ def test_a_new_event_appears_at_the_top_and_changes_in_place(events_page: Events
     expect(events_page.events.first.locator(".facts")).to_contain_text("12 s")
     expect(events_page.events).to_have_count(7)
     events_page.store.delete([lasting.id])
+    expect(events_page.events).to_have_count(6)
+
+
+def test_live_changes_come_also_if_a_filter_was_chosen_while_the_list_loaded(events_page: EventsPage) -> None:
+    events_page.fill(6)
+    held: list[Route] = []
+    first = re.compile(r"/api/v1/events\?limit=60$")
+    events_page.page.route(first, lambda route: held.append(route))
+    with events_page.page.expect_request(first):
+        events_page.page.goto(f"{events_page.url}#/events")
+    events_page.page.evaluate("location.hash = '#/events?camera=yard'")
+    expect(events_page.events).to_have_count(3)
+    held[0].continue_()
+    events_page.store.save(event(1, NEWEST + 60), EventPhase.END)
+    expect(events_page.events).to_have_count(4)
+
+
+def test_a_list_that_could_not_be_fetched_is_live_once_it_could(events_page: EventsPage, console: Console) -> None:
+    console.allow("ERR_FAILED")
+    events_page.fill(6)
+    first = re.compile(r"/api/v1/events\?limit=60$")
+    events_page.page.route(first, lambda route: route.abort())
+    events_page.page.goto(f"{events_page.url}#/events")
+    expect(events_page.page.get_by_role("alert")).to_contain_text("The server does not answer")
+    events_page.page.unroute(first)
+    events_page.page.get_by_role("button", name="Try again").click()
+    expect(events_page.events).to_have_count(6)
+    events_page.store.save(event(1, NEWEST + 60), EventPhase.END)
+    expect(events_page.events).to_have_count(7)
+
+
+def test_a_time_in_the_address_that_is_none_is_left_out(events_page: EventsPage) -> None:
+    events_page.fill(6)
+    events_page.open("#/events?at=yesterday&until=never")
     expect(events_page.events).to_have_count(6)
 
 
@@ -299,7 +333,7 @@ def test_two_fingers_zoom_the_timeline(events_page: EventsPage, browser: Browser
         client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(told).not_to_contain_text("90 events")
-    assert "from=" in events_page.page.url
+    expect(events_page.page).to_have_url(re.compile("from="))
     assert "at=" not in events_page.page.url
     context.close()
 

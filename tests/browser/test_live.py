@@ -151,6 +151,18 @@ def test_a_snapshot_is_downloaded(square: Site, page: Page, tmp_path: Path) -> N
         assert colours_in(frame) > 0  # the box of the square, and the zone
 
 
+def test_a_snapshot_that_the_server_refuses_says_why(square: Site, page: Page, console: Console) -> None:
+    console.allow("/snapshot.jpg?boxes=true")
+    page.goto(f"{square.url}#/live/square")
+    expect(page.locator(".stage.shown")).to_be_visible()
+    problem = {"title": "No frame", "detail": "The camera has no frame yet."}
+    page.route("**/snapshot.jpg*", lambda route: route.fulfill(status=503, json=problem))
+    for _ in range(2):
+        page.get_by_role("button", name="Snapshot").click()
+        expect(page.get_by_role("alert")).to_have_count(1)  # said once
+    expect(page.get_by_role("alert")).to_contain_text("The camera has no frame yet.")
+
+
 def test_a_pause_keeps_the_picture_and_ends_the_connection(square: Site, page: Page) -> None:
     page.goto(f"{square.url}#/live/square")
     expect(page.locator(".way")).to_have_text("WebRTC")
@@ -216,6 +228,13 @@ def test_a_camera_that_has_shown_nothing_yet_is_no_fault_of_webrtc(make_site: Ca
     expect(way).to_have_text("Connecting")
     page.clock.run_for(20_000)
     expect(way).to_have_text("Connecting")
+
+
+def test_video_that_does_not_come_over_an_open_connection_blames_no_firewall(site: Site, page: Page) -> None:
+    page.add_init_script("HTMLVideoElement.prototype.requestVideoFrameCallback = () => 0")
+    page.goto(f"{site.url}#/live/door")
+    expect(page.locator(".way")).to_contain_text("JPEG frames instead of WebRTC")
+    expect(page.locator(".way")).to_contain_text("WebRTC is connected, but the server sends no video")
 
 
 PICTURE = """() => {

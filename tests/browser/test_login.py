@@ -59,3 +59,12 @@ def test_a_session_that_has_ended_leads_to_the_login(guarded: Site, page: Page) 
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     log_in(page, "vic")
     expect(page.get_by_role("heading", name="door")).to_be_visible()
+
+
+def test_a_session_that_ends_while_the_page_is_open_is_no_lost_server(guarded: Site, page: Page) -> None:
+    page.goto(guarded.url)
+    log_in(page, "vic")
+    expect(page.get_by_role("listitem")).to_have_count(2)
+    page.context.request.delete(f"{guarded.url}api/v1/session", headers={"Origin": guarded.url.rstrip("/")})
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    expect(page.locator("#connection")).to_be_hidden()

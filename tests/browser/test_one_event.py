@@ -57,9 +57,9 @@ def shown_number(dialog: Locator) -> int:
 
 def at_frame(dialog: Locator, number: int) -> None:
     """Wait until the clip and its boxes show a frame."""
-    expect(dialog.locator("canvas")).to_have_attribute("data-frame", str(number))
+    expect(dialog.locator(".stage")).to_have_attribute("data-frame", str(number))
     assert shown_number(dialog) == number
-    left, right = dialog.locator("canvas").evaluate(READ_BOX)
+    left, right = dialog.locator(".overlay").evaluate(READ_BOX)
     assert left == pytest.approx(box(number)[0], abs=0.01)
     assert right == pytest.approx(box(number)[2], abs=0.01)
 
@@ -90,11 +90,11 @@ def test_boxes_can_be_hidden(events_page: EventsPage) -> None:
     dialog = opened(events_page)
     at_frame(dialog, 0)
     drawn = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
-    assert dialog.locator("canvas").evaluate(drawn)
+    assert dialog.locator(".overlay").evaluate(drawn)
     dialog.get_by_label("Boxes").uncheck()
-    assert not dialog.locator("canvas").evaluate(drawn)
+    assert not dialog.locator(".overlay").evaluate(drawn)
     events_page.page.keyboard.press("b")
-    assert dialog.locator("canvas").evaluate(drawn)
+    assert dialog.locator(".overlay").evaluate(drawn)
 
 
 def test_the_clip_plays_at_the_chosen_speed_and_boxes_follow(events_page: EventsPage) -> None:

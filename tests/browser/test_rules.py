@@ -1,4 +1,4 @@
-"""The editor of zones and lines: by mouse, by touch, by keyboard; undo, refusals, two admins who save."""
+"""The editor of lines and zones: by mouse, by touch, by keyboard; undo, refusals, two admins who save."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_leaving_with_changes_asks_first(editor_of: Callable[..., Locator], page
     system = page.get_by_role("navigation").get_by_role("link", name="System")
     system.click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("heading", name="Zones and lines of door")).to_be_visible()
+    expect(page.get_by_role("heading", name="Lines and zones of door")).to_be_visible()
     assert page.url.endswith("#/rules/door")
     system.click()
     page.get_by_role("dialog").get_by_role("button", name="Leave").click()
@@ -290,7 +290,7 @@ def test_the_second_of_two_admins_chooses(editor_of: Callable[..., Locator], pag
     other.get_by_label("Name").fill("theirs")
     save(other)
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("Somebody else has saved other zones and lines")).to_be_visible()
+    expect(page.get_by_text("Somebody else has saved other lines and zones")).to_be_visible()
     expect(page.locator(".other")).to_have_count(2)
     page.get_by_role("button", name="Load theirs").click()
     expect(page.get_by_role("button", name="theirs zone")).to_be_visible()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.conftest import PHONE, Console
+from tests.browser.conftest import Console
 from tests.browser.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("starter_weights")]
@@ -24,40 +24,6 @@ def test_each_entry_of_the_navigation_has_its_address(site: Site, page: Page, co
         expect(link).to_have_attribute("aria-current", "page")
 
 
-def test_a_view_looks_the_same_after_other_views(
-    make_site: Callable[..., Site], browser: Browser, console: Console
-) -> None:
-    site = make_site(None)
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
-    page = context.new_page()
-    console.watch(page)
-    views = ("live", "cameras?add", "my-camera")
-    fresh = {}
-    for view in views:
-        page.goto("about:blank")
-        page.goto(f"{site.url}#/{view}")
-        fresh[view] = styles_of(page, view)
-    for view in (*views, "events", "system"):
-        page.goto(f"{site.url}#/{view}")
-        expect(page.get_by_role("heading", level=1)).to_be_attached()
-    for view in views:
-        page.goto(f"{site.url}#/{view}")
-        assert styles_of(page, view) == fresh[view]
-    context.close()
-
-
-def styles_of(page: Page, view: str) -> list[list[str]]:
-    """How each element of the view is laid out."""
-    expect(page.locator(f"main.view-{view.partition('?')[0]} :is(button, .choices)").first).to_be_visible()
-    found: list[list[str]] = page.evaluate("""
-        [...document.querySelectorAll("main *")].map((element) => {
-          const { position, display, padding, fontSize, background, boxShadow } = getComputedStyle(element);
-          const name = `${element.tagName}.${element.className}`;
-          return [name, position, display, padding, fontSize, background, boxShadow];
-        })""")
-    return found
-
-
 def test_the_chosen_theme_is_remembered(site: Site, page: Page, console: Console) -> None:
     console.allow("404", "WebSocket")
     page.emulate_media(color_scheme="light")
@@ -68,3 +34,29 @@ def test_the_chosen_theme_is_remembered(site: Site, page: Page, console: Console
     assert dark != light
     page.reload()
     assert page.evaluate("getComputedStyle(document.body).color") == dark
+
+
+@pytest.mark.parametrize("address", ["#/live/%", "#/live/100%25%2F%C3%BC", "#/constructor", "#/live/<b>door</b>"])
+def test_an_address_of_no_camera_shows_a_view(site: Site, page: Page, console: Console, address: str) -> None:
+    console.allow("404", "503", "WebSocket connection")
+    page.goto(f"{site.url}{address}")
+    expect(page.locator("h1")).to_be_visible()
+    assert page.locator("#view b").count() == 0
+
+
+def test_a_connection_that_is_silent_is_made_again(site: Site, page: Page, console: Console) -> None:
+    sockets = []
+
+    def first_is_silent(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) > 1:
+            socket.connect_to_server()
+
+    console.allow("WebSocket connection")
+    page.clock.install()
+    page.route_web_socket(re.compile("/status$"), first_is_silent)
+    page.goto(site.url)
+    expect(page.get_by_text("Connecting to the server.")).to_be_visible()
+    page.clock.fast_forward(20_000)
+    expect(page.get_by_role("listitem")).to_have_count(2)
+    assert len(sockets) == 2

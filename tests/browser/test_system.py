@@ -53,8 +53,22 @@ def test_the_system_shows_the_figures_of_the_site(system: Page) -> None:
 
 def test_the_figures_of_the_detectors_fit_a_phone(system: Page) -> None:
     system.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    table = card(system, "Detectors").locator(".table")
+    table = system.get_by_role("group", name="Detector")
     assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth")
+
+
+def test_new_figures_keep_the_focus_and_the_place_in_a_table(system: Page) -> None:
+    system.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    table = system.get_by_role("group", name="Detector")
+    table.focus()
+    table.evaluate("(one) => (one.scrollLeft = 20)")
+    place = table.evaluate("(one) => one.scrollLeft")
+    frames = system.get_by_role("img", name="door:")
+    before = frames.get_attribute("aria-label")
+    assert before is not None
+    expect(frames).not_to_have_attribute("aria-label", before)
+    expect(table).to_be_focused()
+    assert table.evaluate("(one) => one.scrollLeft") == place
 
 
 def test_the_log_is_filtered_and_followed(system: Page) -> None:

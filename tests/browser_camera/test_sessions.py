@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from streamer.broadcast.broadcast import Broadcast
 from streamer.broadcast.candidates import NoPort
 from streamer.broadcast.viewers import Viewers
 from streamer.browser_camera import session as session_module
@@ -81,6 +82,24 @@ def test_number_of_sessions_is_bounded(site: tuple[Site, Kept]) -> None:
             await client.wait_for_frames(1)
 
     run(site[0], work, sessions=1)
+
+
+def test_end_of_annotated_video_delays_no_other(site: tuple[Site, Kept], monkeypatch: pytest.MonkeyPatch) -> None:
+    closed_by, close = list[threading.Thread](), Broadcast.close
+
+    def note(self: Broadcast) -> None:
+        closed_by.append(threading.current_thread())
+        close(self)
+
+    monkeypatch.setattr(Broadcast, "close", note)
+
+    async def work(cameras: BrowserCameras) -> None:
+        async with session(cameras, returns=Returns.VIDEO) as (client, _):
+            await client.wait_for_frames(1)
+
+    run(site[0], work)
+    assert closed_by
+    assert threading.current_thread() not in closed_by  # it has the event loop, and closing waits for the encoder
 
 
 def test_session_without_pictures_ends(site: tuple[Site, Kept], monkeypatch: pytest.MonkeyPatch) -> None:

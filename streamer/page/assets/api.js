@@ -3,6 +3,7 @@
 export const BASE = "/api/v1";
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 2000; // the page is back within 3 s of the server
+const channels = new Set(); // functions that connect the open sockets again
 
 /** A request that was refused, or that found no server (`status` 0). `problems` has one line per invalid value. */
 export class ApiError extends Error {
@@ -66,37 +67,56 @@ export function address(path, query) {
  * @returns {{send: (data: any) => void, close: () => void}} `send` drops data while not connected
  */
 export function socket(path, { open = () => {}, message, lost = () => {}, failed = () => {} }) {
-  let channel, timer, wait = FIRST_WAIT_MS, closed = false;
+  let channel, timer, wait = FIRST_WAIT_MS, opened = false;
 
   function connect() {
     clearTimeout(timer);
     const url = new URL(address(path), location.href);
     url.protocol = url.protocol.replace("http", "ws");
     const mine = channel = new WebSocket(url);
-    let opened = false;
     mine.binaryType = "arraybuffer";
     mine.onopen = () => {
+      if (mine !== channel) return;
       opened = true;
       wait = FIRST_WAIT_MS;
       open();
     };
-    mine.onmessage = ({ data }) => mine === channel && !closed && message(typeof data === "string" ? JSON.parse(data) : data);
+    mine.onmessage = ({ data }) => mine === channel && message(typeof data === "string" ? JSON.parse(data) : data);
     mine.onclose = ({ reason }) => {
-      if (closed || mine !== channel) return;
-      if (opened) lost(reason);
-      else failed();
+      if (mine !== channel) return;
+      leave(reason);
       timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
       wait = Math.min(LONGEST_WAIT_MS, wait * 2);
     };
   }
 
+  function leave(reason) {
+    if (opened) lost(reason);
+    else failed();
+    opened = false;
+  }
+
+  function again() {
+    const old = channel;
+    connect();
+    old.close();
+    leave("");
+  }
+
   connect();
+  channels.add(again);
   return {
-    send: (data) => channel.readyState === WebSocket.OPEN && channel.send(data),
+    send: (data) => channel?.readyState === WebSocket.OPEN && channel.send(data),
     close: () => {
-      closed = true;
+      channels.delete(again);
       clearTimeout(timer);
-      channel.close();
+      channel?.close();
+      channel = null;
     },
   };
+}
+
+/** Connect all sockets again: after a sleep, or in another network, the browser would notice only after minutes. */
+export function reconnect() {
+  for (const again of [...channels]) again();
 }

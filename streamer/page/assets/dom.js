@@ -23,35 +23,86 @@ export function h(name, attributes, ...children) {
   return element;
 }
 
+/** A button that submits no form. */
+export const button = (text, onclick, classes = "", attributes = {}) =>
+  h(["button", classes].filter(Boolean).join("."), { type: "button", onclick, ...attributes }, text);
+
+/** A checkbox with its text: the label, whose `control` is the checkbox. */
+export const check = (text, checked, onchange, attributes = {}) =>
+  h("label.check", null, h("input", { type: "checkbox", checked, onchange, ...attributes }), text);
+
+/** A list of names and values, as in `dl`; those without a value are left out. */
+export const facts = (rows) => rows.filter(([, value]) => value !== "" && value !== null && value !== undefined)
+  .map(([name, value]) => h("div", null, h("dt", null, name), h("dd.number", null, value)));
+
+/** A button that shows an element on the whole screen, and leaves it again; `signal` ends its listener. */
+export function fullScreenButton(element, signal, attributes) {
+  const toggle = () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (element.requestFullscreen) element.requestFullscreen().catch(() => element.classList.toggle("filled"));
+    else element.classList.toggle("filled"); // phones that have full screen for videos only
+  };
+  const full = button("Full screen", toggle, "", attributes);
+  const name = () => setText(full, document.fullscreenElement ? "Leave full screen" : "Full screen");
+  document.addEventListener("fullscreenchange", name, { signal });
+  return full;
+}
+
 /** Set the text of an element only if it differs: a live region is then read once, and no layout is made. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const sheets = new Map(); // promises of the style sheets of views, by name
+const sheets = new Map(); // name to {link, loaded}
 
-/** Load the style sheets of a view, by name. They have no effect before `useStyles`. */
+/** Load style sheets of `views/`, each once. Resolves when all are there. */
 export function loadStyles(names) {
-  const load = (name) => new Promise((resolve) => {
-    const onload = ({ target }) => { target.sheet.disabled = true; resolve(); };
-    const onerror = ({ target }) => { sheets.delete(name); target.remove(); resolve(); };
-    document.head.append(h("link", { rel: "stylesheet", href: `/assets/views/${name}.css`, "data-view": name, onload, onerror }));
-  });
-  return Promise.all(names.map((name) => sheets.get(name) ?? sheets.set(name, load(name)).get(name)));
+  for (const name of names.filter((one) => !sheets.has(one))) {
+    const link = h("link", { rel: "stylesheet", href: `/assets/views/${name}.css` });
+    const loaded = new Promise((resolve, reject) => {
+      link.onload = resolve;
+      link.onerror = (error) => {
+        link.remove();
+        sheets.delete(name);
+        reject(error);
+      };
+    });
+    sheets.set(name, { link, loaded });
+    document.head.append(link);
+  }
+  return Promise.all(names.map((name) => sheets.get(name).loaded));
 }
 
-/** Use these style sheets and those of no other view, so that two views may have a class of the same name. */
+/** Apply these style sheets of views and no others, so that no view changes another one. */
 export function useStyles(names) {
-  for (const { sheet, dataset } of document.querySelectorAll("link[data-view]")) {
-    if (sheet) sheet.disabled = !names.includes(dataset.view);
+  for (const [name, { link }] of sheets) link.media = names.includes(name) ? "all" : "not all";
+}
+
+/** What this browser keeps under a key, over the defaults. */
+export function stored(key, defaults) {
+  try {
+    return { ...defaults, ...JSON.parse(localStorage.getItem(key)) };
+  } catch {
+    return { ...defaults };
+  }
+}
+
+/** Keep a value in this browser, if it keeps anything. */
+export function store(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // it is as chosen until the page is closed
   }
 }
 
 /** Show a message for a while. kind: "info" or "error"; an error stays until it is closed. */
 export function toast(text, kind = "info") {
-  const close = h("button.quiet", { type: "button", "aria-label": "Close message", onclick: () => message.remove() }, "Close");
+  const close = button("Close", () => message.remove(), "quiet", { "aria-label": "Close message" });
   const message = h(`div.toast.${kind}`, { role: kind === "error" ? "alert" : null }, h("span", null, text), close);
-  document.getElementById("toasts").append(message);
+  const place = document.getElementById("toasts");
+  for (const other of [...place.children]) if (other.firstChild.textContent === text) other.remove(); // said once
+  place.append(message);
   if (kind !== "error") setTimeout(() => message.remove(), 6000);
 }
 
@@ -65,7 +116,7 @@ export function errorNotice(error, retry = null) {
   return h("div.notice.bad", { role: "alert" },
     h("p", null, error.message),
     (error.problems ?? []).map((line) => h("p", null, line)),
-    retry && h("button", { type: "button", onclick: retry }, "Try again"));
+    retry && button("Try again", retry));
 }
 
 /** What to show where there is nothing yet: a heading, one sentence, and what the user can do. */
@@ -92,6 +143,26 @@ export function confirmed(title, text, action) {
       h("button", { value: "" }, "Cancel"), h("button.danger", { value: "yes" }, action)));
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"));
   });
+}
+
+/** Make the children of an element like others; those of the same kind stay, with their focus and scroll position. */
+export function morph(element, children) {
+  const old = [...element.childNodes];
+  children.forEach((child, at) => {
+    const now = old[at];
+    if (!now) element.append(child);
+    else if (now.nodeName !== child.nodeName) now.replaceWith(child);
+    else if (now.nodeType === Node.TEXT_NODE) now.data === child.data || (now.data = child.data);
+    else {
+      for (const name of now.getAttributeNames()) if (!child.hasAttribute(name)) now.removeAttribute(name);
+      for (const { name, value } of child.attributes) {
+        if (name === "style") now.style.cssText = child.style.cssText; // the policy of the page refuses style attributes
+        else if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+      }
+      morph(now, [...child.childNodes]);
+    }
+  });
+  for (const rest of old.slice(children.length)) rest.remove();
 }
 
 /** A labelled form control; `hint` is one line below it. */

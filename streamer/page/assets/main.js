@@ -1,7 +1,7 @@
 /** The shell of the page: login, navigation, themes, and one view at a time. */
 
 import { request } from "./api.js";
-import { errorNotice, h, loadStyles, setText, toastError, useStyles } from "./dom.js";
+import { button, errorNotice, h, loadStyles, setText, store, toastError, useStyles } from "./dom.js";
 import { followStatus, leaveStatus, loadSession } from "./state.js";
 
 /** First part of the address after `#/`: title, module of the list, module of one. */
@@ -9,47 +9,71 @@ const VIEWS = {
   live: ["Live", "live", "camera"],
   events: ["Events", "events", "events"],
   cameras: ["Cameras", "cameras", "cameras"],
-  rules: ["Lines and zones", "rules", "rules"],
+  rules: ["Cameras", "cameras", "rules"],
   system: ["System", "system", "system"],
   "my-camera": ["My camera", "my-camera", "my-camera"],
 };
-const root = document.getElementById("view");
+const root = document.getElementById("view"), systemDark = matchMedia("(prefers-color-scheme: dark)");
 let leave = () => {}, aborter = new AbortController(), shown = 0, current = "", starting = null;
 
 /** Show the view of the address; resolves to whether it is another view: `#/live`, `#/live/NAME`, `#/events?camera=NAME`. */
 async function show() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [head, name = ""] = path.split("/").map(decodeURIComponent);
-  const [title, list, one] = VIEWS[head] ?? VIEWS.live;
-  markCurrent(VIEWS[head] ? (head === "rules" ? "cameras" : head) : "live");
+  const [wanted, name = ""] = path.split("/").map(decoded);
+  const head = Object.hasOwn(VIEWS, wanted) ? wanted : "live", [title, list, one] = VIEWS[head];
+  markCurrent(head === "rules" ? "cameras" : head);
   document.title = `${name || title} - Streamer`;
-  return render(name ? one : list, { name, query: new URLSearchParams(query), signal: null });
+  return render(name ? one : list, { name, query: new URLSearchParams(query) });
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a typed "%"
+  }
 }
 
 /**
  * Replace the view by that of a module: `view(root, params)`, which returns a function that cleans up. If this function
- * has a method `update(params)`, another address of the same module is shown by it. `styles` are its style sheets; those
- * of other views have no effect on it.
+ * has a method `update(params)`, another address of the same module is shown by it. `styles` of a module are its style sheets.
  */
-async function render(module, params) {
+async function render(name, params) {
   const turn = ++shown;
-  if (module === current && leave.update) {
+  if (name === current && leave.update) {
     leave.update(params);
     return false;
   }
-  const { view, styles = [] } = await import(`./views/${module}.js`).catch((error) => ({ view: (where) => where.append(errorNotice(error, show)) }));
-  await loadStyles(styles);
+  const module = await load(name);
   if (turn !== shown) return false; // the user has gone on
-  aborter.abort();
-  leave();
-  useStyles(styles);
-  current = module;
-  aborter = new AbortController();
-  root.replaceChildren();
-  root.className = `view-${module}`;
-  leave = view(root, { ...params, signal: aborter.signal }) ?? (() => {});
+  clear();
+  current = name;
+  root.className = `view-${name}`;
+  useStyles(module.styles);
+  leave = module.view(root, { ...params, signal: aborter.signal }) ?? (() => {});
   window.scrollTo(0, 0);
   return true;
+}
+
+async function load(name) {
+  try {
+    const { view, styles = [] } = await import(`./views/${name}.js`);
+    await loadStyles(styles);
+    return { view, styles };
+  } catch { // the server is away; a browser may remember a module that it could not load
+    const error = new Error("This view could not be loaded. The server may be restarting.");
+    return { view: (where) => where.append(errorNotice(error, () => location.reload())), styles: [] };
+  }
+}
+
+/** Leave the view that is shown. */
+function clear() {
+  aborter.abort();
+  leave();
+  aborter = new AbortController();
+  leave = () => {};
+  current = "";
+  root.replaceChildren();
 }
 
 function markCurrent(head) {
@@ -71,7 +95,8 @@ async function start() {
       return;
     }
   } catch (error) {
-    root.replaceChildren(errorNotice(error, start));
+    clear();
+    root.append(errorNotice(error, start));
     return;
   }
   followStatus(showConnection);
@@ -79,13 +104,8 @@ async function start() {
 }
 
 function showAccount(user) {
-  const account = document.getElementById("account");
-  account.replaceChildren();
-  if (!user?.name) return;
-  account.append(h("span.muted", null, user.name), h("button.quiet", {
-    type: "button",
-    onclick: () => request("DELETE", "/session").then(start, toastError),
-  }, "Log out"));
+  const logOut = () => request("DELETE", "/session").then(start, toastError);
+  document.getElementById("account").replaceChildren(...(user?.name ? [h("span.muted", null, user.name), button("Log out", logOut, "quiet")] : []));
 }
 
 function showConnection(connected) {
@@ -94,18 +114,16 @@ function showConnection(connected) {
   setText(line, connected ? "" : "The server does not answer. The page connects again by itself.");
 }
 
+const isDark = () => (document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light")) === "dark";
+
 function chooseTheme() {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const now = document.documentElement.dataset.theme ?? (dark ? "dark" : "light");
-  const next = now === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = next;
-  localStorage.setItem("theme", next);
+  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+  store("theme", document.documentElement.dataset.theme);
   nameTheme();
 }
 
 function nameTheme() {
-  const dark = (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  setText(document.getElementById("theme"), dark ? "Light theme" : "Dark theme");
+  setText(document.getElementById("theme"), isDark() ? "Light theme" : "Dark theme");
 }
 
 window.addEventListener("hashchange", async ({ oldURL, newURL }) => {
@@ -122,5 +140,6 @@ window.addEventListener("login", () => {
 });
 document.getElementById("theme").addEventListener("click", chooseTheme);
 document.getElementById("skip").addEventListener("click", () => root.focus());
+systemDark.addEventListener("change", nameTheme);
 nameTheme();
 start();

@@ -3,6 +3,8 @@
  * `streamer/render`. Lengths are CSS pixels, so labels have the same size on a phone and on a 4K display.
  */
 
+import { store, stored } from "./dom.js";
+
 /** `streamer/render/colours/palette.py` */
 export const PALETTE = [
   "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#a50069",
@@ -18,18 +20,10 @@ const KEY = "overlay";
 const DEFAULTS = { boxes: true, labels: true, trails: false, zones: true, score: 0 };
 
 /** The overlay settings of this viewer: `{boxes, labels, trails, zones, score}`. */
-export function loadSettings() {
-  try {
-    return { ...DEFAULTS, ...JSON.parse(localStorage.getItem(KEY)) };
-  } catch {
-    return { ...DEFAULTS };
-  }
-}
+export const loadSettings = () => stored(KEY, DEFAULTS);
 
-/** Remember them in this browser. */
-export function saveSettings(settings) {
-  localStorage.setItem(KEY, JSON.stringify(settings));
-}
+/** Keep them in this browser. */
+export const saveSettings = (settings) => store(KEY, settings);
 
 /** The colour of a track: that of the server, else by its id alone. */
 const colourOf = ({ id, colour }) => colour ?? PALETTE[(((id - 1) % PALETTE.length) + PALETTE.length) % PALETTE.length];

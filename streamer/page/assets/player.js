@@ -13,6 +13,7 @@ const STALLED_MS = 3000;
 const AGAIN_MS = 60_000;
 const MOST_SCENES = 120; // overlay messages that wait for their frame
 const MISSING = "No video arrives by WebRTC. A firewall or a container may block the UDP ports of the server.";
+const UNSENT = "WebRTC is connected, but the server sends no video. Its log may say why.";
 const STALLED = "The video of WebRTC has stopped, although the camera sends frames.";
 
 export class Player {
@@ -67,8 +68,8 @@ export class Player {
   /** Try WebRTC once more; JPEG frames go on until its video is there. */
   tryVideo() {
     if (!this.isPlaying || this.#whep) return;
-    if (!window.RTCPeerConnection) return this.#fail("This browser has no WebRTC.");
     const { video } = this.#stage;
+    if (!window.RTCPeerConnection || !video.requestVideoFrameCallback) return this.#fail("This browser does not show WebRTC frame by frame.");
     this.#whep = new WhepConnection(decodeURIComponent(this.#camera), video, (reason) => this.#fail(reason));
     video.requestVideoFrameCallback(this.#onVideoFrame);
     this.#shownAt = performance.now();
@@ -79,9 +80,10 @@ export class Player {
   #expectVideo() {
     this.#later(NO_VIDEO_MS, () => {
       if (this.way === "WebRTC") return;
-      if (this.scene && this.scene.state !== "running") return this.#expectVideo();
-      this.#fallBack(MISSING);
-      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(MISSING));
+      if (this.scene?.state !== "running") return this.#expectVideo();
+      const why = () => (this.#whep?.isConnected ? UNSENT : MISSING);
+      this.#fallBack(why());
+      this.#later(GIVEN_UP_MS - NO_VIDEO_MS, () => this.way !== "WebRTC" && this.#fail(why()));
     });
   }
 
@@ -91,6 +93,7 @@ export class Player {
       const answer = await request("GET", `/cameras/${this.#camera}/snapshot.jpg`, { signal });
       const picture = await createImageBitmap(await answer.blob());
       if (!this.#stage.hasPicture) this.#stage.showPicture(picture);
+      picture.close();
     } catch {
       // the camera has no frame yet; the video follows when it has
     }
@@ -122,7 +125,7 @@ export class Player {
     this.#shownAt = performance.now();
     this.#shownRtp = rtpTimestamp;
     if (this.way !== "WebRTC") this.#beginVideo();
-    const scene = this.#scenes.get(rtpTimestamp);
+    const scene = rtpTimestamp === undefined ? this.scene : this.#scenes.get(rtpTimestamp); // not every browser tells it
     if (scene) this.#stage.paint(scene);
   };
 
@@ -173,14 +176,14 @@ export class Player {
         if (typeof data === "string" || !(data instanceof ArrayBuffer)) return;
         const mine = ++newest, { scene, jpeg } = parseFrame(data);
         const picture = await createImageBitmap(jpeg).catch(() => null);
-        if (channel !== this.#frames) return;
         channel.send("shown");
-        if (!picture || mine !== newest || this.way === "WebRTC") return;
-        this.scene = scene;
-        this.#stage.showPicture(picture);
-        this.#stage.paint(scene);
-        picture.close();
-        this.#tell("JPEG", this.reason);
+        if (picture && channel === this.#frames && mine === newest && this.way !== "WebRTC") {
+          this.scene = scene;
+          this.#stage.showPicture(picture);
+          this.#stage.paint(scene);
+          this.#tell("JPEG", this.reason);
+        }
+        picture?.close();
       },
       lost: () => this.way === "JPEG" && this.#tell("", this.reason),
     });

@@ -64,8 +64,8 @@ export class Stage {
     this.element.style.setProperty("--shape", (width / height).toFixed(4));
   }
 
-  /** Draw the overlay of a frame, as of a message of the API; without one, draw the last one again. */
-  paint(scene = this.#scene) {
+  /** Draw the overlay of a frame, as of a message of the API; without one, draw the last one again; null draws nothing. */
+  paint(scene = this.#scene, now = performance.now()) {
     this.#scene = scene;
     const { width, height } = this.#overlay, dense = this.#density();
     const context = this.#overlay.getContext("2d");
@@ -78,7 +78,7 @@ export class Stage {
       tracks: scene.tracks,
       lines: lines.map((line) => ({ ...line, text: lineText(line.name, counts.lines) })),
       zones: zones.map((zone) => ({ ...zone, text: zoneText(zone.name, counts.zones) })),
-    }, this.settings());
+    }, this.settings(), now);
   }
 
   /** Where the picture is within the element, CSS pixels: the largest rectangle of its shape, in the middle. */

@@ -77,8 +77,12 @@ export class Webcam {
     this.#on = handlers;
   }
 
+  get isOpen() {
+    return this.#peer !== null;
+  }
+
   /** Send a track. Throws ApiError, such as for too many sessions. */
-  async open(track, returns) {
+  async open(track) {
     const peer = this.#peer = new RTCPeerConnection();
     const transceiver = peer.addTransceiver(track, { direction: "sendonly", streams: [new MediaStream([track])] });
     this.#sender = transceiver.sender;
@@ -87,7 +91,7 @@ export class Webcam {
     channel.onclose = () => this.#end("The connection to the server has ended.");
     peer.onconnectionstatechange = () => peer.connectionState === "failed" && this.#end(NOT_CONNECTED);
     await peer.setLocalDescription();
-    const answer = await (await request("POST", "/browser-cameras", { body: { sdp: peer.localDescription.sdp, returns } })).json();
+    const answer = await (await request("POST", "/browser-cameras", { body: { sdp: peer.localDescription.sdp, returns: "boxes" } })).json();
     this.#id = answer.id;
     if (this.#peer !== peer) return this.#delete();
     this.#on.limit(answer.max_width);

@@ -3,6 +3,7 @@
 import { request } from "./api.js";
 
 const BLOCKED = "The browser does not reach the UDP ports of the server. A firewall or a container may block them.";
+const ENDED_WITHIN_MS = 3000;
 
 /** A connection. `close` ends it here and at the server. */
 export class WhepConnection {
@@ -27,6 +28,11 @@ export class WhepConnection {
     this.#connect(camera).catch((error) => fail(error.message));
   }
 
+  /** Whether the ways of the network are open; the rest is up to the server. */
+  get isConnected() {
+    return this.#peer.connectionState === "connected";
+  }
+
   async #connect(camera) {
     const peer = this.#peer, { signal } = this.#aborter;
     await peer.setLocalDescription(); // its addresses are not needed: the server finds the browser by its checks
@@ -44,7 +50,8 @@ export class WhepConnection {
 
   /** The server ends it first: it would not know a connection that has closed. */
   async #end() {
-    if (this.#location) await request("DELETE", this.#location, { keepalive: true }).catch(() => {}); // the server is away
+    const signal = AbortSignal.timeout(ENDED_WITHIN_MS);
+    if (this.#location) await request("DELETE", this.#location, { keepalive: true, signal }).catch(() => {}); // the server is away
     this.#peer.close();
   }
 }

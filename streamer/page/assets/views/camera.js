@@ -1,7 +1,7 @@
 /** One camera large: live video with the overlay, full screen, snapshot, pause, the settings of the overlay, figures. */
 
-import { address, get } from "../api.js";
-import { h, setText, toastError } from "../dom.js";
+import { get, request } from "../api.js";
+import { button, check, facts, fullScreenButton, h, morph, setText, toastError } from "../dom.js";
 import { loadSettings, saveSettings } from "../overlay.js";
 import { Player } from "../player.js";
 import { Stage } from "../stage.js";
@@ -19,10 +19,9 @@ export function view(root, { name, signal }) {
   const fault = h("p.fault", { role: "status" });
   const state = h("span.state"), figures = h("span.muted.number"), list = h("dl");
   const way = h("div.way", { role: "status" });
-  const pause = h("button", { type: "button", onclick: togglePause }, "Pause");
-  const full = h("button", { type: "button", onclick: toggleFull }, "Full screen");
-  const viewer = h("section.viewer", { "aria-label": "Live video" }, stage.element, fault,
-    h("div.controls", null, pause, h("button", { type: "button", onclick: download }, "Snapshot"), full, way));
+  const pause = button("Pause", togglePause), controls = h("div.controls", null, pause, button("Snapshot", download));
+  const viewer = h("section.viewer", { "aria-label": "Live video" }, stage.element, fault, controls);
+  controls.append(fullScreenButton(viewer, signal), way);
   root.append(
     h("div.toolbar", null, h("a.button", { href: "#/live" }, "All cameras"), h("h1", null, name), state, figures),
     h("div.one", null, viewer, h("aside", { "aria-label": "Overlay and figures" }, overlayPanel(settings, () => stage.paint()),
@@ -41,7 +40,7 @@ export function view(root, { name, signal }) {
     setText(fault, shown.fault);
     viewer.classList.toggle("away", Boolean(shown.fault));
     setText(figures, camera ? ageText(camera) : "");
-    if (camera) fill(list, camera);
+    if (camera) morph(list, facts(figuresOf(camera)));
   });
 
   function play() {
@@ -58,7 +57,7 @@ export function view(root, { name, signal }) {
 
   function showWay() {
     if (paused) return way.replaceChildren(h("span", null, "Paused"));
-    const again = player.reason && h("button", { type: "button", onclick: () => player.tryVideo() }, "Try WebRTC again");
+    const again = player.reason && button("Try WebRTC again", () => player.tryVideo());
     way.replaceChildren(h("span", null, player.way === "WebRTC" ? "WebRTC" : player.reason ? "JPEG frames instead of WebRTC" : "Connecting"),
       player.reason && h("span.muted", null, player.reason), again || "");
   }
@@ -68,20 +67,15 @@ export function view(root, { name, signal }) {
     const stamp = new Date().toISOString().replace(/[:.]/g, "-");
     try {
       const query = { boxes: settings.boxes || settings.labels || undefined };
-      const href = paused ? URL.createObjectURL(await stage.snapshot()) : address(`/cameras/${encodeURIComponent(name)}/snapshot.jpg`, query);
+      const newest = () => request("GET", `/cameras/${encodeURIComponent(name)}/snapshot.jpg`, { query, signal });
+      const href = URL.createObjectURL(paused ? await stage.snapshot() : await (await newest()).blob());
       h("a", { href, download: `${name}-${stamp}.jpg` }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60_000); // the browser may still ask the user where to save it
     } catch (error) {
       toastError(error);
     }
   }
 
-  function toggleFull() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else if (viewer.requestFullscreen) viewer.requestFullscreen().catch(() => viewer.classList.toggle("filled"));
-    else viewer.classList.toggle("filled"); // phones that have full screen for videos only
-  }
-
-  document.addEventListener("fullscreenchange", () => setText(full, document.fullscreenElement ? "Leave full screen" : "Full screen"), { signal });
   document.addEventListener("visibilitychange", play, { signal });
   showWay();
   play();
@@ -100,14 +94,10 @@ export function overlayPanel(settings, changed, layers = LAYERS) {
   };
   const score = h("output.number", null, `${Math.round(100 * settings.score)}%`);
   return h("section.card.overlay-settings", null, h("h2", null, "Overlay"),
-    layers.map(([key, label]) => h("label.check", null, h("input", {
-      type: "checkbox",
-      checked: settings[key],
-      onchange: ({ target }) => {
-        settings[key] = target.checked;
-        save();
-      },
-    }), label)),
+    layers.map(([key, label]) => check(label, settings[key], ({ target }) => {
+      settings[key] = target.checked;
+      save();
+    })),
     h("label.field", null, h("span.label", null, "Minimum score ", score), h("input", {
       type: "range", min: 0, max: 95, step: 5, value: Math.round(100 * settings.score),
       oninput: ({ target }) => {
@@ -118,25 +108,19 @@ export function overlayPanel(settings, changed, layers = LAYERS) {
     })));
 }
 
-function fill(list, camera) {
-  const { frames = {} } = camera;
-  const rows = [
+function figuresOf({ frames = {}, ...camera }) {
+  return [
     ["Source", camera.source],
-    ["Size", camera.width ? `${camera.width} x ${camera.height}` : ""],
+    ["Size", camera.width && `${camera.width}x${camera.height}`],
     ["Detector", camera.detector],
-    ["Age of the picture", camera.age_s ? latencyText(camera.age_s) : ""],
+    ["Age of the picture", camera.age_s && latencyText(camera.age_s)],
     ["Frames received", frames.entered?.toLocaleString()],
     ["Detected", frames.detected?.toLocaleString()],
     ["Dropped", frames.dropped?.toLocaleString()],
     ["Damaged", frames.corrupt || ""],
     ["Restarts", camera.restarts || ""],
     ["Last event", lastEventText(camera)],
-  ].filter(([, value]) => value !== "" && value !== undefined && value !== null);
-  if (list.children.length !== rows.length) list.replaceChildren(...rows.map(() => h("div", null, h("dt"), h("dd.number"))));
-  rows.forEach(([key, value], at) => {
-    setText(list.children[at].firstChild, key);
-    setText(list.children[at].lastChild, String(value));
-  });
+  ];
 }
 
 function links(name) {

@@ -1,7 +1,7 @@
 // The form of a new or a known camera. Its fields and the JSON below "All settings" show the same settings.
 
 import { get, request } from "../api.js";
-import { errorNotice, h, setText, toast } from "../dom.js";
+import { button, check, errorNotice, h, setText, toast } from "../dom.js";
 
 const RECORDINGS = "recordings/{camera}/%Y%m%d-%H%M%S.mp4";
 const KINDS = {
@@ -46,11 +46,11 @@ class Form {
     this.rate = this.field("detector.fps", "Detections per second, at most", { type: "number", min: 0, step: "any", placeholder: "as many as possible" });
     this.record = this.field("outputs", "Record to", { placeholder: "nothing is recorded", list: "recordings" }, "A file name with the time; {camera} is the name.");
     this.json = this.field("", "The camera's section of the settings file, as JSON", {}, "", h("textarea.mono", { rows: 12, spellcheck: false }));
-    this.pace = h("label.check", null, h("input", { type: "checkbox", onchange: ({ target }) => this.set("source.live", target.checked || undefined) }), "Play it at its own pace, as a camera would");
+    this.pace = check("Play it at its own pace, as a camera would", false, ({ target }) => this.set("source.live", target.checked || undefined));
     this.login = h("details", { open: Boolean(this.settings.source?.user) }, h("summary", null, "User and password"), h("div.pair", null, this.user.element, this.password.element));
     this.result = h("div.probe", { role: "status" });
     this.problems = h("div");
-    this.test = h("button", { type: "button", onclick: () => this.probe() }, "Test");
+    this.test = button("Test", () => this.probe());
     this.submit = h("button.primary", { type: "submit" }, this.old ? "Save" : "Add camera");
     return h("form.camera-form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.save(); } },
       h("h1", null, this.old ? `Edit ${this.old}` : "Add a camera"),
@@ -97,7 +97,7 @@ class Form {
     this.address.control.value = settings.source?.uri ?? "";
     this.login.hidden = kind !== "network";
     this.pace.hidden = kind !== "file";
-    this.pace.querySelector("input").checked = Boolean(settings.source?.live);
+    this.pace.control.checked = Boolean(settings.source?.live);
     this.user.control.value = settings.source?.user ?? "";
     this.password.control.value = "";
     this.password.control.placeholder = settings.source?.password === HIDDEN ? "unchanged" : "";
@@ -224,8 +224,7 @@ class Form {
     return h("div.notice.bad", { role: "alert" },
       h("p", null, "Somebody else has changed the settings file since this form was opened."),
       h("div.actions", null,
-        h("button", { type: "button", onclick: again }, "Save mine all the same"),
-        this.old && h("button", { type: "button", onclick: () => location.reload() }, "Load theirs")));
+        button("Save mine all the same", again), this.old && button("Load theirs", () => location.reload())));
   }
 }
 

@@ -1,7 +1,7 @@
 /** One event: its clip with boxes, its pictures, and all its facts in words. */
 
 import { address } from "../api.js";
-import { h } from "../dom.js";
+import { button, h } from "../dom.js";
 import { starOf } from "./events-list.js";
 import { player } from "./events-player.js";
 import { KINDS, dayAndTime, durationText, fullSentence } from "./events-text.js";
@@ -20,10 +20,10 @@ export function eventDialog({ neighbour, closed, star, remove }) {
   let event = null, media = null, chosen = "";
   const title = h("h2", { id: "event-title" }), view = h("div.media"), choice = h("div.choice", { role: "group", "aria-label": "Show" });
   const note = h("p.notice", { role: "status" }), facts = h("dl.facts"), acts = h("div.actions");
-  const button = (text, keys, act) => h("button.quiet", { type: "button", "aria-keyshortcuts": keys, title: `Key ${keys}`, onclick: act }, text);
+  const keyed = (text, key, act) => button(text, act, "quiet", { "aria-keyshortcuts": key, title: `Key ${key}` });
   const dialog = h("dialog.event-dialog", { "aria-labelledby": "event-title", onkeydown: pressed },
-    h("header", null, title, h("div.actions", null, button("Newer", "ArrowLeft", () => neighbour(-1)),
-      button("Older", "ArrowRight", () => neighbour(1)), button("Close", "Escape", () => dialog.close()))),
+    h("header", null, title, h("div.actions", null, keyed("Newer", "ArrowLeft", () => neighbour(-1)),
+      keyed("Older", "ArrowRight", () => neighbour(1)), keyed("Close", "Escape", () => dialog.close()))),
     h("div.columns", null, h("div.seen", null, view, choice, note), h("div.known", null, facts, acts)));
   dialog.addEventListener("close", () => {
     media?.close();
@@ -78,12 +78,10 @@ export function eventDialog({ neighbour, closed, star, remove }) {
   function showFacts() {
     title.textContent = fullSentence(event);
     const shown = Object.keys(VIEWS).filter((name) => event.files[name]);
-    choice.replaceChildren(...(shown.length < 2 ? [] : shown).map((name) => h("button", {
-      type: "button", "aria-pressed": String(name === chosen), onclick: () => choose(name),
-    }, VIEWS[name])));
+    choice.replaceChildren(...(shown.length < 2 ? [] : shown).map((name) => button(VIEWS[name], () => choose(name), "", { "aria-pressed": String(name === chosen) })));
     facts.replaceChildren(...factsOf(event).flatMap(([name, ...value]) => [h("dt", null, name), h("dd", null, value)]));
-    const erase = { type: "button", disabled: !event.end_time, onclick: () => remove(event) };
-    acts.replaceChildren(...[starOf(event, star, true), remove && h("button.danger", erase, "Delete")].filter(Boolean));
+    const erase = remove && button("Delete", () => remove(event), "danger", { disabled: !event.end_time });
+    acts.replaceChildren(...[starOf(event, star, true), erase].filter(Boolean));
   }
 
   function choose(name) {

@@ -1,7 +1,7 @@
 /** The filters of events. Their values are those of the address, with the names of the API. */
 
 import { get } from "../api.js";
-import { field, h } from "../dom.js";
+import { button, check, field, h } from "../dom.js";
 import { KINDS } from "./events-text.js";
 
 /** Name in the address: text, and the key of `/events/names` with the values there are. */
@@ -25,7 +25,7 @@ export function matches(event, query) {
 }
 
 /** @param {(query: URLSearchParams, typing: boolean) => void} changed gets the new address; `typing`: more may follow */
-export function filterBar(changed) {
+export function filterBar(changed, signal) {
   let query = new URLSearchParams(), names = {}, timer = null;
   const menus = Object.fromEntries(Object.entries(MENUS).map(([name, [text]]) => [name, menu(text)]));
   const times = Object.fromEntries(Object.entries(TIMES).map(([name]) => [name, h("input", {
@@ -33,13 +33,13 @@ export function filterBar(changed) {
   })]));
   const time = menu("Time");
   time.list.append(...Object.entries(TIMES).map(([name, text]) => field(text, times[name])));
-  const favourite = h("input", { type: "checkbox", onchange: () => set("favourite", favourite.checked ? ["true"] : []) });
+  const favourite = check("Favourites", false, ({ target }) => set("favourite", target.checked ? ["true"] : []));
   const text = h("input", { type: "search", placeholder: "Search", "aria-label": "Search camera, rule, class and text", oninput: typed });
-  const clear = h("button.quiet", { type: "button", onclick: () => leave((next) => FILTERS.forEach((name) => next.delete(name))) }, "Clear filters");
+  const clear = button("Clear filters", () => leave((next) => FILTERS.forEach((name) => next.delete(name))), "quiet");
   const element = h("search.filters", null, text, Object.values(menus).map((one) => one.element), time.element,
-    h("label.check", null, favourite, "Favourites"), clear);
+    favourite, clear);
   element.addEventListener("keydown", (key) => key.key === "Escape" && shut());
-  document.addEventListener("pointerdown", shutOthers);
+  document.addEventListener("pointerdown", shutOthers, { signal });
 
   function menu(title) {
     const list = h("div.choices", { role: "group", "aria-label": title }), summary = h("summary", null, title);
@@ -87,15 +87,13 @@ export function filterBar(changed) {
       details.classList.toggle("chosen", chosen.length > 0);
       details.hidden = !known.length;
       const focused = list.contains(document.activeElement) && document.activeElement.value;
-      list.replaceChildren(...known.map((value) => h("label.check", null, h("input", {
-        type: "checkbox", value, checked: chosen.includes(value),
-        onchange: ({ target }) => set(name, target.checked ? [...query.getAll(name), value] : query.getAll(name).filter((one) => one !== value)),
-      }), text(value))));
+      list.replaceChildren(...known.map((value) => check(text(value), chosen.includes(value), ({ target }) =>
+        set(name, target.checked ? [...query.getAll(name), value] : query.getAll(name).filter((one) => one !== value)), { value })));
       if (focused) [...list.querySelectorAll("input")].find((one) => one.value === focused)?.focus();
     }
     for (const [name, input] of Object.entries(times)) input.value = localTime(query.get(name));
     time.element.classList.toggle("chosen", query.has("since") || query.has("until"));
-    favourite.checked = query.get("favourite") === "true";
+    favourite.control.checked = query.get("favourite") === "true";
     if (document.activeElement !== text) text.value = query.get("text") ?? "";
     clear.hidden = !FILTERS.some((name) => query.has(name));
   }
@@ -113,11 +111,7 @@ export function filterBar(changed) {
     if (!Object.entries(values).every(known)) refresh().catch(() => {}); // the next event tries again
   }
 
-  const close = () => {
-    clearTimeout(timer);
-    document.removeEventListener("pointerdown", shutOthers);
-  };
-  return { element, show, refresh, learn, close };
+  return { element, show, refresh, learn, close: () => clearTimeout(timer) };
 }
 
 /** The value of a `datetime-local` control. */

@@ -1,18 +1,18 @@
 /** The list of events: cards by day, the newest first. It grows by pages as it is scrolled, and changes while it is read. */
 
-import { errorNotice, h } from "../dom.js";
+import { button, errorNotice, h } from "../dom.js";
 import { dayText, lasting, sentence, timeOfDay } from "./events-text.js";
 
 const AHEAD = "1200px"; // the next page is fetched when its place is so near
 const order = (event) => `${event.start_time} ${event.id}`;
 
 /**
- * @param {{page: (after: string|null) => Promise<{events: object[], next: string|null}>, empty: () => Node,
+ * @param {{page: (after: string|null) => Promise<{events: object[], next: string|null}>, again: Function, empty: () => Node,
  *   address: (id: string) => string, open: (event: object) => void, star: (event: object) => void,
  *   picked: (ids: Set<string>) => void, admin: boolean}} actions
- *   `page` fetches events, `picked` gets the ids that are selected after each change
+ *   `page` fetches events, `again` is what the user asks for if the first page failed, `picked` gets the ids that are selected after each change
  */
-export function eventList({ page, empty, address, open, star, picked, admin }) {
+export function eventList({ page, again, empty, address, open, star, picked, admin }) {
   const days = h("div.days"), end = h("div.end");
   const element = h("div", { onkeydown: moveFocus }, days, end);
   const shown = new Map(), ids = new Set(); // id to event and card; the selected ones
@@ -46,7 +46,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
     } catch (error) {
       if (mine !== turn || error.name === "AbortError") return false;
       if (first) clear();
-      end.replaceChildren(errorNotice(error, () => grow(first)));
+      end.replaceChildren(errorNotice(error, first ? again : () => grow()));
       return false;
     } finally {
       if (mine === turn) {
@@ -71,9 +71,9 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
     const card = cardOf(event);
     shown.set(event.id, { event, card });
     if (old) {
-      const focused = old.card.contains(document.activeElement) && document.activeElement.className;
+      const focused = old.card.contains(document.activeElement) && document.activeElement.tagName;
       old.card.replaceWith(card);
-      if (focused) card.querySelector(`.${focused}`)?.focus();
+      if (focused) card.querySelector(focused)?.focus();
       return;
     }
     if (end.querySelector(".empty")) end.replaceChildren();
@@ -120,10 +120,10 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
         h("span.what", null, text),
         h("span.facts", null, h("time", { datetime: event.start_time }, timeOfDay(event.start_time)), ` · ${event.camera}`,
           lasting(event, true) && ` · ${lasting(event, true)}`)),
-      admin && h("input.pick", {
+      admin && h("label.pick", null, h("input", {
         type: "checkbox", checked: ids.has(event.id), "aria-label": `Select: ${text}, ${timeOfDay(event.start_time)}`,
         onchange: ({ target }) => pick(event.id, target.checked),
-      }),
+      })),
       starOf(event, admin && star));
   }
 
@@ -135,7 +135,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
 
   function pickAll(on) {
     for (const [id, { card }] of shown) {
-      card.querySelector(".pick").checked = on;
+      card.querySelector(".pick").control.checked = on;
       if (on) ids.add(id);
     }
     if (!on) ids.clear();
@@ -180,7 +180,7 @@ export function eventList({ page, empty, address, open, star, picked, admin }) {
 export function starOf(event, star, worded = false) {
   const text = event.favourite ? "Favourite" : "Keep as favourite", sign = event.favourite ? "★" : "☆";
   if (!star) return event.favourite && h("span.star", { role: "img", "aria-label": text }, sign);
-  const shared = { type: "button", "aria-pressed": String(event.favourite), onclick: () => star(event) };
-  if (worded) return h("button", shared, `${sign} ${text}`);
-  return h("button.star", { ...shared, "aria-label": "Favourite", title: event.favourite ? "Favourite: it is kept" : text }, sign);
+  const pressed = { "aria-pressed": String(event.favourite) }, act = () => star(event);
+  if (worded) return button(`${sign} ${text}`, act, "", pressed);
+  return button(sign, act, "star", { ...pressed, "aria-label": "Favourite", title: event.favourite ? "Favourite: it is kept" : text });
 }

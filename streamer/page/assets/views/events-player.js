@@ -1,8 +1,9 @@
 /** The player of a clip. The boxes of each frame are drawn on a canvas over it. */
 
 import { get } from "../api.js";
-import { h } from "../dom.js";
-import { Painter, loadSettings } from "../overlay.js";
+import { button, check, fullScreenButton, h } from "../dom.js";
+import { loadSettings } from "../overlay.js";
+import { Stage } from "../stage.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const HOLD_S = 0.5; // a frame without boxes of its own has those before it, up to this time, as in annotated clips
@@ -15,30 +16,24 @@ const FRAME_S = 0.04; // of a step where no frame times are known
  * @returns {{element: Element, pressed: (key: KeyboardEvent) => boolean, close: () => void}} `pressed` is whether it used a key
  */
 export function player(event, failed) {
-  let frames = [], shown_s = 0, closed = false;
-  const painter = new Painter(), settings = { ...loadSettings(), boxes: true }, duration_s = event.clip_duration_s ?? 0;
-  const video = h("video", {
-    src: event.files.clip, playsinline: true, muted: true, preload: "auto", onclick: toggle, onloadedmetadata: resized,
-    onplay: tell, onpause: tell, ontimeupdate: tell, ondurationchange: tell,
-    onerror: () => closed || failed("The clip is gone, or this browser cannot play its codec. Download it to see it."),
-  });
-  const canvas = h("canvas", { "aria-hidden": "true" });
-  const stage = h("div.stage", null, video, canvas);
-  const button = (text, keys, title, act) => h("button", { type: "button", title, "aria-keyshortcuts": keys, onclick: act }, text);
-  const play = button("Play", "Space", "Space", toggle);
+  let frames = [], shown_s = 0;
+  const aborter = new AbortController(), { signal } = aborter, settings = { ...loadSettings(), boxes: true }, duration_s = event.clip_duration_s ?? 0;
+  const stage = new Stage("The clip", () => settings), { video } = stage;
+  const keyed = (text, key, act) => button(text, act, "", { title: `Key ${key}`, "aria-keyshortcuts": key });
+  const play = keyed("Play", "Space", toggle);
   const seek = h("input", {
     type: "range", min: 0, max: duration_s, step: 0.01, value: 0, "aria-label": "Position in the clip", oninput: () => goTo(Number(seek.value)),
   });
   const clock = h("span.number", null, "");
   const speed = h("select", { "aria-label": "Speed", onchange: () => (video.playbackRate = Number(speed.value)) },
     SPEEDS.map((one) => h("option", { value: one, selected: one === 1 }, `${one}×`)));
-  const boxes = h("input", { type: "checkbox", checked: true, "aria-keyshortcuts": "B", onchange: () => draw(shown_s) });
-  const sound = h("input", { type: "checkbox", "aria-keyshortcuts": "M", onchange: () => (video.muted = !sound.checked) });
-  const element = h("div.player", null, stage,
+  const boxes = check("Boxes", true, () => draw(shown_s), { "aria-keyshortcuts": "B", title: "Key B" });
+  const sound = check("Sound", false, ({ target }) => (video.muted = !target.checked), { "aria-keyshortcuts": "M", title: "Key M" });
+  const element = h("div.player"), full = fullScreenButton(element, signal, { title: "Key F", "aria-keyshortcuts": "F" });
+  element.append(stage.element,
     h("div.position", null, h("span.track", null, seek, span()), clock),
-    h("div.actions", null, play, button("Frame back", ",", "Key ,", () => step(-1)), button("Frame forward", ".", "Key .", () => step(1)), speed,
-      event.files.boxes && h("label.check", { title: "Key B" }, boxes, "Boxes"), h("label.check", { title: "Key M" }, sound, "Sound"),
-      button("Full screen", "F", "Key F", fullScreen)));
+    h("div.actions", null, play, keyed("Frame back", ",", () => step(-1)), keyed("Frame forward", ".", () => step(1)), speed,
+      event.files.boxes && boxes, sound, full));
 
   /** The mark of the event on the position bar. */
   function span() {
@@ -76,62 +71,47 @@ export function player(event, failed) {
     goTo(to ? to.time_s + EDGE_S : shown_s + by * FRAME_S);
   }
 
-  function fullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else element.requestFullscreen?.();
-  }
-
-  function resized() {
-    const ratio = window.devicePixelRatio || 1;
-    canvas.width = stage.clientWidth * ratio;
-    canvas.height = stage.clientHeight * ratio;
-    draw(shown_s);
-  }
-
   function draw(time_s) {
     shown_s = time_s;
-    const pen = canvas.getContext("2d");
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    const frame = boxes.checked && frames[frameAt(time_s)];
-    canvas.dataset.frame = frameAt(time_s);
-    if (!frame || time_s - frame.time_s > HOLD_S || !video.videoWidth) return;
-    const ratio = canvas.width / stage.clientWidth;
-    const scale = Math.min(stage.clientWidth / video.videoWidth, stage.clientHeight / video.videoHeight);
-    const [width, height] = [video.videoWidth * scale, video.videoHeight * scale];
-    const rect = { x: (stage.clientWidth - width) / 2, y: (stage.clientHeight - height) / 2, width, height };
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    painter.draw(pen, rect, frame, settings, 1000 * time_s);
-    pen.setTransform(1, 0, 0, 1, 0, 0);
+    const at = frameAt(time_s), frame = boxes.control.checked && frames[at];
+    stage.element.dataset.frame = at;
+    stage.paint(frame && time_s - frame.time_s <= HOLD_S ? frame : null, 1000 * time_s);
   }
 
   function eachFrame(now, { mediaTime }) {
-    if (closed) return;
+    if (signal.aborted) return;
     draw(mediaTime);
     video.requestVideoFrameCallback(eachFrame);
   }
 
   function pressed(key) {
     const act = {
-      " ": toggle, ",": () => step(-1), ".": () => step(1), f: fullScreen,
+      " ": toggle, ",": () => step(-1), ".": () => step(1), f: () => full.click(),
       b: () => boxes.click(), m: () => sound.click(),
     }[key.key];
     act?.();
     return Boolean(act);
   }
 
-  const watcher = new ResizeObserver(resized);
-  watcher.observe(stage);
-  video.requestVideoFrameCallback?.(eachFrame) ?? video.addEventListener("timeupdate", () => draw(video.currentTime));
-  if (event.files.boxes) get(event.files.boxes).then((found) => { frames = found.frames; draw(shown_s); }, () => {});
+  const on = (types, act) => types.split(" ").forEach((type) => video.addEventListener(type, act, { signal }));
+  on("play pause timeupdate durationchange", tell);
+  on("click", toggle);
+  on("loadedmetadata", () => stage.showVideo());
+  on("error", () => failed("The clip is gone, or this browser cannot play its codec. Download it to see it."));
+  video.preload = "auto";
+  video.src = event.files.clip;
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(eachFrame);
+  else on("timeupdate", () => draw(video.currentTime));
+  if (event.files.boxes) get(event.files.boxes, { signal }).then((found) => { frames = found.frames; draw(shown_s); }, () => {});
   if (!matchMedia("(prefers-reduced-motion: reduce)").matches) video.play().catch(() => {});
   tell();
   return {
     element, pressed,
     close: () => {
-      closed = true;
-      watcher.disconnect();
+      aborter.abort();
       video.removeAttribute("src"); // ends its download
       video.load();
+      stage.close();
     },
   };
 }

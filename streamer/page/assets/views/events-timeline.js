@@ -1,7 +1,7 @@
 /** The timeline of events: one lane per camera with a bar per bin. Zoom, pan and jump by mouse, touch and keyboard. */
 
 import { get } from "../api.js";
-import { h, toastError } from "../dom.js";
+import { button, h, setText, toastError } from "../dom.js";
 import { counted, timeOfDay } from "./events-text.js";
 
 const BINS = 120;
@@ -23,7 +23,7 @@ function svg(name, attributes) {
  */
 export function timeline({ jump, moved, only }) {
   let from = 0, to = 1, filters = new URLSearchParams(), data = { since: 0, bin: 1, cameras: {} };
-  let cursor = null, timer = null, aborter = new AbortController();
+  let cursor = null, timer = null, isMoved = false, aborter = new AbortController();
   const known = new Set(); // cameras that had events: they keep their lanes, so that the page does not jump
   const pointers = new Map(); // id to x of the fingers, or of the mouse
   const lanes = h("div.lanes"), axis = h("div.axis", { "aria-hidden": "true" }), mark = h("div.mark", { hidden: true });
@@ -34,14 +34,14 @@ export function timeline({ jump, moved, only }) {
     onkeydown: pressed, onwheel: wheeled, onpointerdown: down, onpointermove: dragged, onpointerup: up, onpointercancel: up,
     onpointerleave: () => pointers.size || point(null), onblur: () => point(null),
   }, lanes, mark);
-  const button = (text, title, act) => h("button.quiet", { type: "button", "aria-label": title, title, onclick: act }, text);
+  const quiet = (text, title, act) => button(text, act, "quiet", { "aria-label": title, title });
   const spans = [["Hour", HOUR_MS], ["Day", DAY_MS], ["Week", 7 * DAY_MS], ["Month", 30 * DAY_MS]];
   const element = h("section.timeline", { "aria-label": "Timeline" },
     h("div.head", null, told, h("div.actions", null,
-      button("‹", "Earlier", () => pan(-0.5)), button("›", "Later", () => pan(0.5)),
-      button("−", "Zoom out", () => zoom(2)), button("+", "Zoom in", () => zoom(0.5)),
-      spans.map(([text, span]) => button(text, `The last ${text.toLowerCase()}`, () => set(Date.now() - span, Date.now()))),
-      button("Only this time", "Show only the events of this time in the list", () => only(from, to)))),
+      quiet("‹", "Earlier", () => pan(-0.5)), quiet("›", "Later", () => pan(0.5)),
+      quiet("−", "Zoom out", () => zoom(2)), quiet("+", "Zoom in", () => zoom(0.5)),
+      spans.map(([text, span]) => quiet(text, `The last ${text.toLowerCase()}`, () => set(Date.now() - span, Date.now()))),
+      quiet("Only this time", "Show only the events of this time in the list", () => only(from, to)))),
     area, axis);
 
   /** Show a time span with filters of the list. */
@@ -54,8 +54,8 @@ export function timeline({ jump, moved, only }) {
     const span = Math.min(Math.max(to_ms - from_ms, MIN_MS), MAX_MS), middle = (from_ms + to_ms) / 2;
     [from, to] = [Math.round(middle - span / 2), Math.round(middle + span / 2)];
     draw();
+    isMoved = tell;
     refresh();
-    if (tell) moved(from, to);
   }
 
   const pan = (share) => set(from + share * (to - from), to + share * (to - from));
@@ -69,7 +69,15 @@ export function timeline({ jump, moved, only }) {
   /** Fetch the counts of the span, soon. */
   function refresh() {
     clearTimeout(timer);
-    timer = setTimeout(fetchCounts, FETCH_MS);
+    timer = setTimeout(() => {
+      tellMoved(); // not at each step: Safari refuses more than 100 changes of the address in 30 s
+      fetchCounts();
+    }, FETCH_MS);
+  }
+
+  function tellMoved() {
+    if (isMoved) moved(from, to);
+    isMoved = false;
   }
 
   async function fetchCounts() {
@@ -135,7 +143,7 @@ export function timeline({ jump, moved, only }) {
     const counts = Object.entries(data.cameras).map(([camera, all]) => [camera, sum(all.slice(place(begin), place(end)))]);
     const parts = bin === null ? [] : counts.filter(([, count]) => count).map(([camera, count]) => `${camera} ${count}`);
     const text = `${spanText(begin, end)}: ${counted(sum(counts.map(([, count]) => count)))}${parts.length ? ` (${parts.join(", ")})` : ""}`;
-    if (told.textContent !== text) told.textContent = text;
+    setText(told, text);
     area.setAttribute("aria-valuenow", Math.max(0, Math.min(BINS - 1, bin ?? BINS - 1)));
     area.setAttribute("aria-valuetext", text);
     if (cursor !== null) mark.style.setProperty("left", `${(100 * (cursor - from)) / (to - from)}%`);
@@ -161,7 +169,10 @@ export function timeline({ jump, moved, only }) {
   }
 
   /** Jump to the end of the bin of a time, so that its events are the first in the list. */
-  const jumpTo = (time) => jump(Math.ceil(data.since + (Math.floor((time - data.since) / data.bin) + 1) * data.bin));
+  function jumpTo(time) {
+    tellMoved();
+    jump(Math.ceil(data.since + (Math.floor((time - data.since) / data.bin) + 1) * data.bin));
+  }
 
   function wheeled(wheel) {
     const across = Math.abs(wheel.deltaX) > Math.abs(wheel.deltaY) ? wheel.deltaX : wheel.shiftKey ? wheel.deltaY : 0;

@@ -1,7 +1,7 @@
 /** The events view: filters and the shown event in the address, the timeline, the list, live changes, selected events. */
 
 import { get, request, socket } from "../api.js";
-import { confirmed, emptyState, h, toast, toastError } from "../dom.js";
+import { button, confirmed, emptyState, h, toast, toastError } from "../dom.js";
 import { isAdmin } from "../state.js";
 import { eventDialog } from "./events-dialog.js";
 import { FILTERS, filterBar, matches } from "./events-filters.js";
@@ -9,35 +9,32 @@ import { eventList } from "./events-list.js";
 import { counted, dayAndTime, sentence } from "./events-text.js";
 import { timeline } from "./events-timeline.js";
 
-export const styles = ["events"];
 const PAGE = 60;
 const DAY_MS = 86_400_000;
 const AT_TOP_PX = 40;
 const AT_A_TIME = 4; // requests of a change of several events
+const TIMES = ["since", "until", "at", "from", "to"];
+export const styles = ["events"];
 const iso = (time) => new Date(time).toISOString();
 
 /** Show the view of an address: `#/events/ID?camera=NAME&at=TIME&from=TIME&to=TIME`. Each part may be left out. */
 export function view(root, { name, query, signal }) {
-  let here = null, dialog = null, channel = null, later = null, stored = true; // `here`: the query that is shown
+  let here = null, asked = "", dialog = null, channel = null, later = null, stored = true; // `here`, `asked`: the query and the event of the address
   const pending = new Map(); // new events, by id, while the list is scrolled
-  const bar = filterBar((next, typing) => go("", next, typing && here.has("text")));
+  const bar = filterBar((next, typing) => go("", next, typing && here.has("text")), signal);
   const line = timeline({
     jump: (time) => go("", changedQuery({ at: iso(time) })),
     moved: (from, to) => go(shownId(), changedQuery({ from: iso(from), to: iso(to) }), true),
     only: (from, to) => go("", changedQuery({ at: null, since: iso(from), until: iso(to) })),
   });
   const list = eventList({
-    page, empty: nothing, address: (id) => hash(id, here), admin: isAdmin(),
+    page, again: () => reload(), empty: nothing, address: (id) => hash(id, here), admin: isAdmin(),
     open: (event) => go(event.id, here), star, picked: showPicked,
   });
-  const news = h("button.primary.news", { type: "button", hidden: true, onclick: showPending });
+  const news = button("", showPending, "primary.news", { hidden: true });
   const place = h("p.place", { role: "status" });
   const selection = h("div.selection", { role: "region", "aria-label": "Selected events", hidden: true });
-
-  async function start() {
-    root.append(h("h1.hidden-text", null, "Events"), bar.element, line.element, place, news, list.element, selection);
-    await update({ name, query });
-  }
+  root.append(h("h1.hidden-text", null, "Events"), bar.element, line.element, place, news, list.element, selection);
 
   // The address
 
@@ -60,10 +57,12 @@ export function view(root, { name, query, signal }) {
   /** Show an address; only what differs is loaded. */
   async function update({ name: id, query: next }) {
     const before = here, limits = (one) => one && apiQuery({}, one).toString();
+    for (const key of TIMES) if (next.has(key) && Number.isNaN(Date.parse(next.get(key)))) next.delete(key);
     here = next;
     bar.show(here);
-    if (limits(before) !== limits(here)) await reload(before === null);
+    if (limits(before) !== limits(here)) await reload();
     if (signal.aborted || here !== next) return;
+    asked = id;
     if (!id) dialog?.close();
     else if (id !== shownId()) await showEvent(id);
   }
@@ -79,15 +78,15 @@ export function view(root, { name, query, signal }) {
 
   // The list
 
-  async function reload(first) {
+  async function reload() {
     pending.clear();
     showNews();
     const newest = () => go("", changedQuery({ at: null }));
     place.replaceChildren(...(here.has("at")
-      ? [`Events before ${dayAndTime(here.get("at"))} `, h("button.quiet", { type: "button", onclick: newest }, "Show the newest")] : []));
+      ? [`Events before ${dayAndTime(here.get("at"))} `, button("Show the newest", newest, "quiet")] : []));
     if (!(await list.reload()) || !stored || signal.aborted) return;
     showTimeline();
-    if (first) channel = socket("/events/live", { open: () => catchUp().catch(toastError), message: heard });
+    channel ??= socket("/events/live", { open: () => catchUp().catch(toastError), message: heard });
   }
 
   async function page(after) {
@@ -112,8 +111,7 @@ export function view(root, { name, query, signal }) {
     }
     if (FILTERS.some((key) => here.has(key)) || here.has("at")) {
       const all = () => go("", changedQuery(Object.fromEntries([...FILTERS, "at"].map((key) => [key, null]))));
-      return emptyState("No event matches", "No stored event has all that the filters ask for.",
-        h("button", { type: "button", onclick: all }, "Show all events"));
+      return emptyState("No event matches", "No stored event has all that the filters ask for.", button("Show all events", all));
     }
     return emptyState("No events yet", "Lines, zones and other rules of a camera find events. They appear here at once.",
       h("a.button", { href: "#/cameras" }, "Cameras and rules"));
@@ -176,13 +174,14 @@ export function view(root, { name, query, signal }) {
   async function showEvent(id) {
     try {
       const event = list.get(id) ?? (await get(`/events/${encodeURIComponent(id)}`, { signal }));
+      if (asked !== id) return; // another one was opened meanwhile, or none
       const mayChange = isAdmin() ? { star, remove: (one) => erase([one.id]) } : {};
       dialog ??= eventDialog({ neighbour: showNeighbour, closed: dialogClosed, ...mayChange });
       dialog.show(event);
       document.title = `${sentence(event)} - Streamer`;
     } catch (error) {
       toastError(error);
-      go("", here, true);
+      if (asked === id && !signal.aborted) go("", here, true);
     }
   }
 
@@ -204,12 +203,11 @@ export function view(root, { name, query, signal }) {
   // Changes
 
   function showPicked(ids) {
-    const button = (text, act, kind = "") => h(`button${kind}`, { type: "button", onclick: act }, text);
     selection.hidden = !ids.size;
     selection.replaceChildren(
       h("span", { role: "status" }, `${counted(ids.size)} selected`), button("Select all shown", () => list.pickAll(true)),
       button("Keep as favourites", () => keep([...ids], true).then(() => list.pickAll(false))),
-      button("Delete", () => erase([...ids]), ".danger"), button("Cancel", () => list.pickAll(false), ".quiet"));
+      button("Delete", () => erase([...ids]), "danger"), button("Cancel", () => list.pickAll(false), "quiet"));
   }
 
   function star(event) {
@@ -237,6 +235,7 @@ export function view(root, { name, query, signal }) {
   }
 
   window.addEventListener("scroll", atTop, { passive: true, signal });
+  update({ name, query });
   const leave = () => {
     channel?.close();
     clearTimeout(later);
@@ -244,6 +243,5 @@ export function view(root, { name, query, signal }) {
     dialog?.close();
   };
   leave.update = update;
-  start();
   return leave;
 }

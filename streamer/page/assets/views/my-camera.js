@@ -1,6 +1,6 @@
 /** The webcam of this browser with the overlay on it: choose a camera, start, see boxes and figures. */
 
-import { h, setText, toast, toastError } from "../dom.js";
+import { button, check, field, fullScreenButton, h, setText, store, stored, toast, toastError } from "../dom.js";
 import { loadSettings } from "../overlay.js";
 import { Stage } from "../stage.js";
 import { RecentPictures, Webcam } from "../webcam.js";
@@ -9,7 +9,7 @@ import { LAYERS, overlayPanel } from "./camera.js";
 export const styles = ["live", "my-camera"];
 const QUALITIES = { high: ["High: 1280x720", 1280, 720, 30], medium: ["Medium: 640x480", 640, 480, 30], low: ["Low: 640x480, 15 fps", 640, 480, 15] };
 const PICTURES = { exact: "Boxes on their own frame", newest: "The newest picture, boxes follow" };
-const KEY = "my-camera", WINDOW_MS = 2000;
+const KEY = "my-camera", DEFAULTS = { camera: "", quality: "medium", mirror: null, picture: "exact" }, WINDOW_MS = 2000;
 const INSECURE = "Browsers give a page the camera only over HTTPS, or on the machine itself. Set web.tls: auto in the settings of the site and open the page with https://, or open it at 127.0.0.1.";
 const REFUSALS = {
   NotAllowedError: "The browser does not let this page use the camera. Allow it in the address bar or in the settings of the browser, then start again.",
@@ -18,45 +18,49 @@ const REFUSALS = {
 };
 
 export function view(root, { signal }) {
-  const settings = loadSettings(), choices = { camera: "", quality: "medium", mirror: null, picture: "exact", ...stored() };
+  const settings = loadSettings(), choices = stored(KEY, DEFAULTS);
   const stage = new Stage("Picture of my camera", () => settings);
   const local = h("video", { muted: true, playsinline: true, autoplay: true, "aria-hidden": "true" });
-  const text = h("p", { role: "status" }), begin = h("div.begin", null, text, h("button.primary", { type: "button", onclick: start }, "Start my camera"));
-  const stop = h("button", { type: "button", onclick: () => end(""), hidden: true }, "Stop");
-  const full = h("button", { type: "button", onclick: toggleFull }, "Full screen"), way = h("div.way", { role: "status" });
+  const text = h("p", { role: "status" }), begin = h("div.begin", null, text, button("Start my camera", start, "primary"));
+  const stop = button("Stop", () => end(""), "", { hidden: true }), way = h("div.way", { role: "status" });
   const state = h("span.state", { hidden: true }), figures = h("span.muted.number");
-  const viewer = h("section.viewer", { "aria-label": "My camera" }, stage.element, h("div.controls", null, stop, full, way));
+  const viewer = h("section.viewer", { "aria-label": "My camera" }, stage.element), controls = h("div.controls", null, stop, fullScreenButton(viewer, signal), way);
   const cameras = h("select", { onchange: () => choose("camera", cameras.value, useCamera) }, h("option", { value: "" }, "Standard camera"));
-  const mirror = h("input", { type: "checkbox", onchange: () => choose("mirror", mirror.checked, show) });
+  const mirrored = check("Mirror", true, ({ target }) => choose("mirror", target.checked, show));
   let webcam = null, stream = null, recent = null, answers = [], detected = [], turn = 0;
   stage.element.prepend(local);
   stage.element.append(begin);
+  viewer.append(controls);
   root.append(h("div.toolbar", null, h("h1", null, "My camera"), state, figures),
     h("div.one", null, viewer, h("aside", { "aria-label": "Camera and overlay" },
-      h("section.card", null, h("h2", null, "Webcam"), labelled("Camera", cameras),
-        labelled("Quality", select(Object.entries(QUALITIES).map(([key, [label]]) => [key, label]), "quality", useCamera)),
-        labelled("Picture", select(Object.entries(PICTURES), "picture", show)), h("label.check", null, mirror, "Mirror")),
+      h("section.card", null, h("h2", null, "Webcam"), field("Camera", cameras),
+        field("Quality", select(Object.entries(QUALITIES).map(([key, [label]]) => [key, label]), "quality", useCamera)),
+        field("Picture", select(Object.entries(PICTURES), "picture", show)), mirrored),
       overlayPanel(settings, () => stage.paint(), LAYERS.filter(([key]) => key !== "zones")))));
   show();
   listCameras();
   tell(navigator.mediaDevices?.getUserMedia && window.RTCPeerConnection ? "" : INSECURE);
   window.addEventListener("pagehide", () => end(""), { signal });
-  document.addEventListener("fullscreenchange", () => setText(full, document.fullscreenElement ? "Leave full screen" : "Full screen"), { signal });
   const timer = setInterval(showFigures, 500);
 
-  async function start() {
+  function start() {
     if (!navigator.mediaDevices?.getUserMedia) return tell(INSECURE);
-    const mine = ++turn;
-    setState("starting", "Opening the camera");
+    webcam = new Webcam({ frame: take, notice: (line) => setText(way, line), ending: (s) => toast(`This session ends in ${s} s.`), ended: end, limit });
+    setState("starting", "Starting");
     begin.hidden = true;
+    useCamera();
+  }
+
+  /** Send the chosen camera, in place of the one before. */
+  async function useCamera() {
+    const mine = webcam;
+    if (!mine) return;
     try {
-      await openCamera();
-      if (mine !== turn) return closeCamera();
-      webcam = new Webcam({ frame: take, notice: (line) => setText(way, line), ending: (s) => toast(`This session ends in ${s} s.`), ended: end, limit });
-      setState("starting", "Connecting");
-      await webcam.open(stream.getVideoTracks()[0], "boxes");
+      if (!(await openCamera())) return;
+      const [track] = stream.getVideoTracks();
+      await (mine.isOpen ? mine.replace(track) : mine.open(track));
     } catch (error) {
-      if (mine === turn) end(REFUSALS[error.name] ?? error.message);
+      if (mine === webcam && error.name !== "AbortError") end(REFUSALS[error.name] ?? error.message); // AbortError: another choice goes on
     }
   }
 
@@ -72,18 +76,26 @@ export function view(root, { signal }) {
     tell(reason);
   }
 
+  /** Resolves to whether it is open; it is not if another one was chosen, or the view was left, while the browser asked. */
   async function openCamera() {
+    const mine = ++turn;
     const [, width, height, fps] = QUALITIES[choices.quality] ?? QUALITIES.medium;
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: fps, max: 30 } };
     const device = choices.camera ? { deviceId: { ideal: choices.camera } } : { facingMode: "user" };
     closeCamera();
-    stream = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, ...device } });
+    const opened = await navigator.mediaDevices.getUserMedia({ video: { ...wanted, ...device } });
+    if (mine !== turn) {
+      for (const track of opened.getTracks()) track.stop();
+      return false;
+    }
+    stream = opened;
     stream.getVideoTracks()[0].onended = () => end("The camera has stopped: it was unplugged, or another program took it.");
     local.srcObject = stage.video.srcObject = stream;
     await Promise.all([local.play(), stage.video.play()]);
     recent = new RecentPictures(local);
     show();
     listCameras();
+    return true;
   }
 
   function closeCamera() {
@@ -92,16 +104,6 @@ export function view(root, { signal }) {
     local.srcObject = stage.video.srcObject = recent = stream = null;
     answers = [];
     detected = [];
-  }
-
-  async function useCamera() {
-    if (!stream) return;
-    try {
-      await openCamera();
-      await webcam?.replace(stream.getVideoTracks()[0]);
-    } catch (error) {
-      end(REFUSALS[error.name] ?? error.message);
-    }
   }
 
   /** A frame of this camera has its boxes. */
@@ -117,7 +119,7 @@ export function view(root, { signal }) {
 
   /** Show the picture as it is chosen: until boxes come, the newest. */
   function show() {
-    mirror.checked = isMirrored();
+    mirrored.control.checked = isMirrored();
     stage.element.classList.toggle("mirrored", isMirrored());
     if (stream) stage.showVideo();
   }
@@ -139,7 +141,7 @@ export function view(root, { signal }) {
     const span = (answers.at(-1).now - answers[0].now) / 1000, latencies = answers.map(({ latency }) => latency).sort((a, b) => a - b);
     const rate = (detected.at(-1).count - detected[0].count) / span;
     setText(figures, `${Math.round(latencies[latencies.length >> 1])} ms, ${((answers.length - 1) / span).toFixed(0)} fps, ${rate.toFixed(1)} detections/s`);
-    setText(way, `${local.videoWidth} x ${local.videoHeight}`);
+    setText(way, `${local.videoWidth}x${local.videoHeight}`);
   }
 
   async function listCameras() {
@@ -166,7 +168,7 @@ export function view(root, { signal }) {
 
   function choose(key, value, then) {
     choices[key] = value;
-    localStorage.setItem(KEY, JSON.stringify(choices));
+    store(KEY, choices);
     then();
   }
 
@@ -174,12 +176,6 @@ export function view(root, { signal }) {
     const element = h("select", { onchange: () => choose(key, element.value, then) }, options.map(([value, label]) => h("option", { value }, label)));
     element.value = choices[key];
     return element;
-  }
-
-  function toggleFull() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else if (viewer.requestFullscreen) viewer.requestFullscreen().catch(() => viewer.classList.toggle("filled"));
-    else viewer.classList.toggle("filled"); // phones that have full screen for videos only
   }
 
   return () => {
@@ -190,12 +186,3 @@ export function view(root, { signal }) {
 }
 
 const flipped = (track) => ({ ...track, box: [1 - track.box[2], track.box[1], 1 - track.box[0], track.box[3]] });
-const labelled = (label, control) => h("label.field", null, h("span.label", null, label), control);
-
-function stored() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return {};
-  }
-}

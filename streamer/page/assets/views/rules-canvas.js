@@ -1,7 +1,8 @@
-// The picture with its zones and lines as SVG: draws them, and turns pointers and keys into changes.
+// The picture with its lines and zones as SVG: draws them, and turns pointers and keys into changes.
 // The unit of the drawing is a pixel of the picture; `this.unit` of them are one CSS pixel, whatever the zoom.
 
-import { arrow, distance, edges, middle, moved, nearestEdge, placed, problemOf } from "./rules-geometry.js";
+import { arrow } from "../overlay.js";
+import { distance, edges, inPixels, middle, moved, placed, problemOf } from "./rules-geometry.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SNAP_PX = 8; // to the border, and to the first and last point while drawing
@@ -32,7 +33,6 @@ export class Canvas {
     on("pointerup", this.release);
     on("pointercancel", this.abort);
     on("keydown", this.key);
-    on("dblclick", this.insertHere);
     on("focusin", ({ target }) => target.dataset.part === "point" && editor.choosePoint(Number(target.dataset.index)));
   }
 
@@ -113,13 +113,6 @@ export class Canvas {
   apply(points) {
     this.preview = null;
     this.editor.change({ ...this.shape, points });
-  }
-
-  insertHere(event) {
-    if (this.editor.drawing || event.target.closest("[data-part]")?.dataset.part !== "shape") return;
-    const { kind, points } = this.shape;
-    const { index, foot } = nearestEdge(kind, points, this.at(event), this.size);
-    this.apply(points.toSpliced(index + 1, 0, foot));
   }
 
   insert(edge) {
@@ -237,7 +230,7 @@ export class Canvas {
   }
 
   pixels(points) {
-    return points.map(([x, y]) => `${x * this.size[0]},${y * this.size[1]}`).join(" ");
+    return inPixels(points, this.size).join(" ");
   }
 
   path(key, { kind, points }, name) {
@@ -245,8 +238,7 @@ export class Canvas {
   }
 
   arrows(points) {
-    const [foot, tip, one, other] = arrow(points, this.size, ARROW_PX * this.unit);
-    const d = `M${foot}L${tip}M${one}L${tip}L${other}`;
+    const d = arrow(inPixels(points, this.size), ARROW_PX * this.unit).map((part) => `M${part.join("L")}`).join("");
     return ["casing", "edge"].map((part) => ({ key: `arrow-${part}`, tag: "path", attributes: { class: part, d } }));
   }
 

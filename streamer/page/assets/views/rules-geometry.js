@@ -1,6 +1,8 @@
-// The geometry of zones and lines: pure functions.
+// The geometry of lines and zones: pure functions.
 // A point is [x, y], shares 0..1 of the width and height of the picture, from its upper left corner.
 // The checks are those of streamer/config/analytics/shapes.py.
+
+import { arrow } from "../overlay.js";
 
 const DECIMALS = 1e4;
 const FEWEST = { zone: 3, line: 2 };
@@ -34,43 +36,17 @@ export function middle([a, b]) {
   return placed([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
 }
 
-/** The edge nearest to a point, and the point on it. `size` is the picture's, pixels. */
-export function nearestEdge(kind, points, point, size) {
-  const found = edges(kind, points).map((edge, index) => {
-    const foot = footOn(edge, point, size);
-    return { index, foot: placed(foot), distance: distance(foot, point, size) };
-  });
-  return found.reduce((best, one) => (one.distance < best.distance ? one : best));
-}
-
 /** Pixels between two points. */
 export function distance(a, b, size) {
   return Math.hypot((a[0] - b[0]) * size[0], (a[1] - b[1]) * size[1]);
 }
 
-function footOn([a, b], point, size) {
-  const [ux, uy] = [(b[0] - a[0]) * size[0], (b[1] - a[1]) * size[1]];
-  const [vx, vy] = [(point[0] - a[0]) * size[0], (point[1] - a[1]) * size[1]];
-  const share = Math.min(Math.max((ux * vx + uy * vy) / (ux * ux + uy * uy || 1), 0), 1);
-  return [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
-}
-
-/** The arrow of `in`, from the middle of the middle edge to its right-hand side: [foot, tip, barb, barb] in pixels. */
-export function arrow(points, size, length) {
-  const at = Math.floor(points.length / 2);
-  const [a, b] = [points[at - 1], points[at]].map(([x, y]) => [x * size[0], y * size[1]]);
-  const whole = Math.hypot(b[0] - a[0], b[1] - a[1]) || 1;
-  const [ax, ay] = [(b[0] - a[0]) / whole, (b[1] - a[1]) / whole];
-  const [cx, cy] = [-ay, ax];
-  const foot = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-  const tip = [foot[0] + cx * length, foot[1] + cy * length];
-  const barb = (side) => [tip[0] - (length / 3) * (cx + side * ax), tip[1] - (length / 3) * (cy + side * ay)];
-  return [foot, tip, barb(1), barb(-1)];
-}
+/** Shares of the width and height as pixels. */
+export const inPixels = (points, [width, height]) => points.map(([x, y]) => [x * width, y * height]);
 
 /** The direction of `in` in words: "downwards", "upwards", "to the right", "to the left". */
 export function inwards(points, size) {
-  const [foot, tip] = arrow(points, size, 1);
+  const [[foot, tip]] = arrow(inPixels(points, size), 1);
   const [dx, dy] = [tip[0] - foot[0], tip[1] - foot[1]];
   if (Math.abs(dy) >= Math.abs(dx)) return dy > 0 ? "downwards" : "upwards";
   return dx > 0 ? "to the right" : "to the left";

@@ -1,6 +1,6 @@
-// Beside the picture: the list of zones and lines, and the settings of the selected one.
+// Beside the picture: the list of lines and zones, and the settings of the selected one.
 
-import { field, h, setText } from "../dom.js";
+import { button, field, h, morph, setText } from "../dom.js";
 import { inwards } from "./rules-geometry.js";
 import { problemOfShape } from "./rules-state.js";
 
@@ -35,41 +35,25 @@ const MORE = {
 };
 const ANCHORS = { bottom: "feet (lower edge)", centre: "centre", top: "top" };
 
-/** The zones and lines as a list of buttons. */
+/** The lines and zones as a list of buttons. */
 export class ShapeList {
-  #rows = [];
-
   constructor(editor) {
     this.editor = editor;
-    this.list = h("ul.shape-list", { "aria-label": "Zones and lines" });
-    this.none = h("p.muted", null, "No zones or lines yet. A zone reports who enters, stays and leaves; a line counts who crosses it.");
+    this.list = h("ul.shape-list", { "aria-label": "Lines and zones" });
+    this.none = h("p.muted", null, "No lines or zones yet. A zone reports who enters, stays and leaves; a line counts who crosses it.");
     this.element = h("div", null, this.none, this.list);
   }
 
   show({ shapes, selected, live }) {
-    while (this.#rows.length < shapes.length) this.add(this.#rows.length);
-    for (const { item } of this.#rows.splice(shapes.length)) item.remove();
     this.none.hidden = shapes.length > 0;
-    for (const [index, { button, name, kind, count }] of this.#rows.entries()) {
-      const shape = shapes[index];
-      button.className = `shape-row ${shape.kind}`;
-      button.setAttribute("aria-pressed", String(index === selected));
-      setText(name, shape.name);
-      setText(kind, shape.kind);
-      setText(count, problemOfShape(shape, shapes) ? "needs a change" : (live[shape.name] ?? ""));
-    }
-  }
-
-  add(index) {
-    const [name, kind, count] = [h("span"), h("span.muted"), h("span.count")];
-    const button = h("button", { type: "button", onclick: () => this.editor.select(index) }, h("span.swatch", { "aria-hidden": "true" }), h("span.what", null, name, " ", kind), " ", count);
-    const item = h("li", null, button);
-    this.#rows.push({ item, button, name, kind, count });
-    this.list.append(item);
+    morph(this.list, shapes.map((shape, index) => h("li", null, button([
+      h("span.swatch", { "aria-hidden": "true" }), h("span.what", null, h("span", null, shape.name), " ", h("span.muted", null, shape.kind)), " ",
+      h("span.count", null, problemOfShape(shape, shapes) ? "needs a change" : (live[shape.name] ?? "")),
+    ], () => this.editor.select(index), `shape-row.${shape.kind}`, { "aria-pressed": String(index === selected) }))));
   }
 
   focus(index) {
-    this.#rows[index]?.button.focus();
+    this.list.children[index]?.firstChild.focus();
   }
 }
 
@@ -82,18 +66,17 @@ export class ShapeForm {
     this.kind = kind;
     this.wrong = h("p.notice.bad");
     this.direction = h("span");
-    this.remove = h("button", { type: "button", onclick: () => editor.removePoint() });
+    this.remove = button("", () => editor.removePoint());
     this.schedule = h("p.muted", null, "It has a schedule, which is kept. Change it in the settings file.");
     this.anchor = h("select", { onchange: ({ target }) => this.change({ anchor: target.value }) }, Object.entries(ANCHORS).map(([value, text]) => h("option", { value }, text)));
     this.element = h("form.shape-form", { "aria-label": `Settings of the ${kind}`, onsubmit: (event) => event.preventDefault() },
       this.wrong,
       FIELDS[kind].map((one) => this.control(one)),
-      kind === "line" && h("p.direction", null, this.direction, h("button", { type: "button", onclick: () => this.change({ points: this.shape.points.toReversed() }) }, "Flip direction")),
+      kind === "line" && h("p.direction", null, this.direction, button("Flip direction", () => this.change({ points: this.shape.points.toReversed() }))),
       h("details", null, h("summary", null, "More settings"), field("What counts is an object's", this.anchor), MORE[kind].map((one) => this.control(one)), this.schedule),
       h("div.actions", null,
-        h("button", { type: "button", onclick: () => editor.focusPoint(0) }, "Move points by keyboard"),
-        this.remove,
-        h("button.quiet.delete", { type: "button", onclick: () => editor.change(null) }, `Delete ${kind}`)));
+        button("Move points by keyboard", () => editor.focusPoint(0)), this.remove,
+        button(`Delete ${kind}`, () => editor.change(null), "quiet.delete")));
   }
 
   control([name, label, attributes, hint]) {

@@ -1,4 +1,4 @@
-// What the editor edits: zones and lines, with undo and redo. A shape is {kind, name, points, ...}: its kind, and its
+// What the editor edits: lines and zones, with undo and redo. A shape is {kind, name, points, ...}: its kind, and its
 // settings as the API gives them; those that the page does not show are kept. Shapes are never changed, but replaced.
 
 import { problemOf } from "./rules-geometry.js";

@@ -1,7 +1,7 @@
-// The editor of the zones and lines of a camera: loads them, saves them, and asks before changes are lost.
+// The editor of the lines and zones of a camera: loads them, saves them, and asks before changes are lost.
 
 import { address, getWithRevision, request, socket } from "../api.js";
-import { confirmed, errorNotice, h, setText } from "../dom.js";
+import { button, confirmed, errorNotice, h, setText } from "../dom.js";
 import { isAdmin, onStatus } from "../state.js";
 import { Canvas } from "./rules-canvas.js";
 import { problemOf } from "./rules-geometry.js";
@@ -82,11 +82,10 @@ class Editor {
     this.channel?.close();
     this.observer?.disconnect();
     this.leaveStatus?.();
-    if (this.image) this.image.src = ""; // ends live video
+    if (this.image) this.showPicture(""); // ends live video
   }
 
   build() {
-    const button = (text, onclick, attributes) => h("button", { type: "button", onclick, ...attributes }, text);
     this.svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.image = h("img", { alt: "", onload: () => this.fit(this.image.naturalWidth, this.image.naturalHeight) });
     this.sheet = h("div.sheet", { style: { "--aspect": 16 / 9, "--zoom": 1 } }, this.image, this.svg);
@@ -97,20 +96,20 @@ class Editor {
     this.list = new ShapeList(this);
     this.formPlace = h("div");
     this.buttons = {
-      undo: button("Undo", () => this.move(-1), { title: "Ctrl+Z" }),
-      redo: button("Redo", () => this.move(1), { title: "Ctrl+Y" }),
-      out: button("−", () => this.zoom(-1), { "aria-label": "Zoom out" }),
-      in: button("+", () => this.zoom(1), { "aria-label": "Zoom in" }),
-      live: button("Live", () => this.showLive(), { "aria-pressed": "false" }),
-      save: button("Save", () => this.save(), { class: "primary" }),
-      done: button("Done", () => this.finish(), { class: "primary" }),
+      undo: button("Undo", () => this.move(-1), "", { title: "Ctrl+Z" }),
+      redo: button("Redo", () => this.move(1), "", { title: "Ctrl+Y" }),
+      out: button("−", () => this.zoom(-1), "", { "aria-label": "Zoom out" }),
+      in: button("+", () => this.zoom(1), "", { "aria-label": "Zoom in" }),
+      live: button("Live", () => this.showLive(), "", { "aria-pressed": "false" }),
+      save: button("Save", () => this.save(), "primary"),
+      done: button("Done", () => this.finish(), "primary"),
     };
     const { undo, redo, out, in: zoomIn, live, save, done } = this.buttons;
     this.tools = h("div.toolbar", { role: "toolbar", "aria-label": "Draw" }, button("Add zone", () => this.draw("zone")), button("Add line", () => this.draw("line")),
       h("span.group", null, undo, redo));
     this.drawingTools = h("div.toolbar", { role: "toolbar", "aria-label": "New shape" }, done, button("Cancel", () => this.cancel()));
     this.root.replaceChildren(
-      h("div.head", null, h("h1", null, `Zones and lines of ${this.name}`), h("a.button", { href: `#/live/${encodeURIComponent(this.name)}` }, "Watch live"),
+      h("div.toolbar", null, h("h1", null, `Lines and zones of ${this.name}`), h("a.button", { href: `#/live/${encodeURIComponent(this.name)}` }, "Watch live"),
         this.canChange && h("div.save", null, this.unsaved, save)),
       h("div.editor", null,
         h("div.work", null,
@@ -118,9 +117,9 @@ class Editor {
             h("span.group", null, out, zoomIn), button("New picture", () => this.showStill()), live)),
           h("div.stage", null, this.sheet),
           this.message),
-        h("aside.panel", { "aria-label": "Zones and lines" }, this.fault, this.conflict, this.list.element, this.formPlace,
-          !this.canChange && h("p.muted", null, "Only an admin can change zones and lines."))));
-    for (const [attribute, value] of Object.entries({ role: "application", tabindex: 0, "aria-label": `Picture of ${this.name} with zones and lines` })) this.svg.setAttribute(attribute, value);
+        h("aside.panel", { "aria-label": "Lines and zones" }, this.fault, this.conflict, this.list.element, this.formPlace,
+          !this.canChange && h("p.muted", null, "Only an admin can change lines and zones."))));
+    for (const [attribute, value] of Object.entries({ role: "application", tabindex: 0, "aria-label": `Picture of ${this.name} with lines and zones` })) this.svg.setAttribute(attribute, value);
     this.say(this.canChange ? HOW : "");
   }
 
@@ -233,23 +232,32 @@ class Editor {
 
   /** Show the newest frame. If there is none, the next state of the camera with a frame tries again. */
   async showStill() {
-    this.buttons.live.setAttribute("aria-pressed", "false");
+    this.setLive(false);
     this.hasPicture = true;
     try {
       const picture = await (await request("GET", `${this.path}/snapshot.jpg`, { signal: this.signal })).blob();
-      URL.revokeObjectURL(this.image.src);
-      this.image.src = URL.createObjectURL(picture);
+      if (!this.isLive) this.showPicture(URL.createObjectURL(picture));
     } catch (error) {
       if (error.name === "AbortError") return;
       this.hasPicture = false;
-      this.say(`There is no picture now: ${error.message} Zones and lines can be drawn all the same.`, "warning");
+      this.say(`There is no picture now: ${error.message} Lines and zones can be drawn all the same.`, "warning");
     }
   }
 
   showLive() {
-    if (this.buttons.live.getAttribute("aria-pressed") === "true") return this.showStill();
-    this.buttons.live.setAttribute("aria-pressed", "true");
-    this.image.src = address(`${this.path}/stream.mjpg`);
+    if (this.isLive) return this.showStill();
+    this.setLive(true);
+    this.showPicture(address(`${this.path}/stream.mjpg`));
+  }
+
+  setLive(is) {
+    this.isLive = is;
+    this.buttons.live.setAttribute("aria-pressed", String(is));
+  }
+
+  showPicture(url) {
+    URL.revokeObjectURL(this.image.src);
+    this.image.src = url;
   }
 
   showCounts(counts) {
@@ -305,10 +313,9 @@ class Editor {
     this.others = theirs;
     this.say("");
     this.conflict.replaceChildren(h("div.notice.bad", { role: "alert" },
-      h("p", null, "Somebody else has saved other zones and lines of this camera. Theirs are dashed on the picture."),
+      h("p", null, "Somebody else has saved other lines and zones of this camera. Theirs are dashed on the picture."),
       h("div.actions", null,
-        h("button", { type: "button", onclick: () => this.load(theirs, mine) }, "Load theirs"),
-        h("button", { type: "button", onclick: () => this.save() }, "Replace theirs with mine"))));
+        button("Load theirs", () => this.load(theirs, mine)), button("Replace theirs with mine", () => this.save()))));
   }
 
   load(theirs, mine) {
@@ -318,7 +325,7 @@ class Editor {
     this.others = mine;
     this.conflict.replaceChildren(h("div.notice", null,
       h("p", null, "Theirs are loaded. Yours are dashed on the picture; Undo brings them back."),
-      h("button", { type: "button", onclick: () => { this.others = []; this.conflict.replaceChildren(); this.update(); } }, "Hide mine")));
+      button("Hide mine", () => { this.others = []; this.conflict.replaceChildren(); this.update(); })));
     this.update();
   }
 
@@ -327,7 +334,7 @@ class Editor {
   askBeforeLeaving(event) {
     if (!this.isUnsaved) return;
     event.preventDefault();
-    confirmed("Leave without saving?", `The changes of the zones and lines of ${this.name} are not saved.`, "Leave").then((leaves) => {
+    confirmed("Leave without saving?", `The changes of the lines and zones of ${this.name} are not saved.`, "Leave").then((leaves) => {
       if (!leaves) return;
       this.history.markSaved();
       this.drawing = null;

@@ -2,7 +2,7 @@
 // of the site, and asks for the figures every other second.
 
 import { get, request } from "../api.js";
-import { duration, errorNotice, h, setText, toastError } from "../dom.js";
+import { button, check, duration, errorNotice, facts, h, morph, setText, toastError } from "../dom.js";
 import { currentSession, isAdmin, onStatus } from "../state.js";
 
 export const styles = ["system"];
@@ -23,17 +23,19 @@ const STATES = {
 export function view(root, { signal }) {
   const figures = h("div.figures", null, h("p.muted", null, "Loading…"));
   const log = isAdmin() ? new Log(signal) : null;
-  let turn = 0;
+  let turn = 0, busy = false;
   root.replaceChildren(h("div.toolbar", null, h("h1", null, "System")), figures, ...[log?.element, accounts()].filter(Boolean));
 
   return onStatus(async () => {
-    if (turn++ % EVERY) return;
+    if (busy || turn++ % EVERY) return;
+    busy = true;
     try {
       const [system] = await Promise.all([get("/system", { signal }), log?.refresh()]);
-      if (getSelection().isCollapsed) figures.replaceChildren(...sections(system)); // what is selected can be copied
+      morph(figures, sections(system));
     } catch (error) {
       if (error.name !== "AbortError" && error.status) figures.replaceChildren(errorNotice(error));
     }
+    busy = false;
   });
 }
 
@@ -97,8 +99,7 @@ function latencyTable(cameras) {
 function storeFacts(store) {
   if (!store) return h("p.muted", null, "Events are not kept. store.folder of the settings file keeps them.");
   const free = store.free_bytes === null ? "the folder is gone" : size(store.free_bytes);
-  const facts = [["Events", count(store.events)], ["Clips and snapshots", size(store.bytes)], ["Free on the disk", free], ["Folder", store.folder]];
-  return h("dl.facts", null, facts.map(([what, value]) => h("div", null, h("dt", null, what), h("dd.number", null, value))));
+  return h("dl.facts", null, facts([["Events", count(store.events)], ["Clips and snapshots", size(store.bytes)], ["Free on the disk", free], ["Folder", store.folder]]));
 }
 
 function targets(all) {
@@ -114,7 +115,7 @@ function accounts() {
   const who = required ? `You are logged in as ${user.name} (${user.role}).` : "Nobody has to log in on this machine, as there are no users.";
   return card("Accounts", h("p", null, who),
     isAdmin() && h("p", null, "Add one in a terminal: ", h("code", null, "streamer user add NAME"), ". A viewer watches, an admin changes the site: ", h("code", null, "--role admin"), "."),
-    required && h("button", { type: "button", onclick: () => request("DELETE", "/session").then(() => window.dispatchEvent(new Event("login")), toastError) }, "Log out"));
+    required && button("Log out", () => request("DELETE", "/session").then(() => window.dispatchEvent(new Event("login")), toastError)));
 }
 
 /** The last messages of the program, by camera and level. */
@@ -126,13 +127,13 @@ class Log {
     const onchange = () => this.show();
     this.camera = h("select", { "aria-label": "Camera", onchange }, h("option", { value: "" }, "All cameras"));
     this.level = h("select", { "aria-label": "Level", onchange }, LEVELS.map((level) => h("option", { value: level }, level === "info" ? "All levels" : `${level} and above`)));
-    this.follow = h("input", { type: "checkbox", checked: true, onchange });
+    this.follow = check("Follow", true, onchange);
     this.list = h("div.log", { tabindex: 0, role: "group", "aria-label": "Messages of the program" });
-    this.element = card("Log", h("div.actions", null, this.camera, this.level, h("label.check", null, this.follow, "Follow")), this.list);
+    this.element = card("Log", h("div.actions", null, this.camera, this.level, this.follow), this.list);
   }
 
   async refresh() {
-    if (!this.follow.checked) return;
+    if (!this.follow.control.checked) return;
     const { lines } = await get("/log", { query: { lines: LOG_LINES }, signal: this.signal });
     if (lines.length === this.#lines.length && lines.at(-1)?.time === this.#lines.at(-1)?.time) return;
     this.#lines = lines;
@@ -147,7 +148,7 @@ class Log {
     this.list.replaceChildren(...shown.map(({ time, level, camera, text }) => h(`p.${level}`, null,
       h("time", { datetime: time, title: time }, new Date(time).toLocaleTimeString()), h("b", null, level === "info" ? "" : level), camera && h("span.camera", null, camera), h("span.text", null, text))));
     if (!shown.length) setText(this.list, "No messages.");
-    if (this.follow.checked) this.list.scrollTop = this.list.scrollHeight;
+    if (this.follow.control.checked) this.list.scrollTop = this.list.scrollHeight;
   }
 }
 
