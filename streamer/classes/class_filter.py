@@ -6,7 +6,7 @@ change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ class ClassFilter:
     """
 
     def __init__(self, labels: LabelTable, settings: DetectorSettings, default_min_score: float = 0.0) -> None:
-        rows = labels.rows(settings.classes) if settings.classes else tuple(range(len(labels)))
+        rows = _selected(labels, settings.classes) if settings.classes else tuple(range(len(labels)))
         others = default_min_score if settings.min_score is None else settings.min_score
         # The last row is for labels that are not in the table.
         bounds = np.full(len(labels) + 1, np.inf, np.float32)
@@ -79,6 +79,13 @@ class ClassFilter:
             rows = np.flatnonzero(keep)
             keep[rows] = self._duplicates.without(found.boxes[rows], found.scores[rows], labels[rows])
         return found if keep.all() else found.select(keep)
+
+
+def _selected(labels: LabelTable, classes: Sequence[str]) -> Sequence[int]:
+    try:
+        return labels.rows(classes)
+    except ConfigError as error:
+        raise ConfigError(f"detector.classes: {error}") from error
 
 
 def _scores(labels: LabelTable, min_scores: Mapping[str, float]) -> dict[int, float]:

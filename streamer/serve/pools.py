@@ -108,7 +108,7 @@ class SitePool:
             try:
                 keep = ClassFilter(built.detectors[0].labels, settings, built.default_min_score)
             except ConfigError as error:
-                raise ConfigError(f"cameras.{name}: {error}") from error
+                raise ConfigError(f"cameras.{name}.{error}") from error
             if (built.default_min_score if keep.lowest_score is None else keep.lowest_score) < lowest:
                 return False
         return True

@@ -125,7 +125,7 @@ class SitePools:
             pool = self._pools.setdefault(entry, SitePool(detector))
             sharing = {one.name: one.settings for one, joined in self._guests.items() if joined is pool}
         if not pool.is_loaded:
-            say("the detector is loaded now; it stays loaded for the next session")
+            say("the detector is loaded now; the first time it is downloaded, which can take minutes")
         try:
             pool.load({**settings.cameras_of(entry), **sharing, guest.name: guest.settings}, self._with(say))
         except BaseException:

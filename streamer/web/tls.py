@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from streamer.errors import ConfigError
+from streamer.web.address import machine_addresses
 
 log = logging.getLogger(__name__)
 
@@ -159,10 +160,4 @@ def _alternatives(names: Iterable[str]) -> Iterator[x509.GeneralName]:
 def _machine_names() -> list[str]:
     """The names of this machine, and the addresses that other machines reach it by."""
     name = socket.gethostname()
-    found = ["localhost", "127.0.0.1", "::1", name, f"{name.partition('.')[0]}.local"]
-    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        # Nothing is sent: the system chooses the address that it would send from (RFC 5737, RFC 3849).
-        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((elsewhere, 9))
-            found.append(probe.getsockname()[0])
-    return found
+    return ["localhost", "127.0.0.1", "::1", name, f"{name.partition('.')[0]}.local", *machine_addresses()]

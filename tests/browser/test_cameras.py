@@ -59,6 +59,7 @@ def test_a_first_start_leads_to_a_camera_that_runs(make_site: Callable[..., Site
     (file,) = site.folder.rglob("site.yaml")
     expected = {"source": {"uri": str(clip), "live": True}, "detector": {"classes": ["Person"]}}
     assert cameras_in(file) == {"My-walk": expected}
+    assert list(cameras_in(file)["My-walk"]["source"]) == ["uri", "live"]  # as one writes it
 
 
 def test_the_table_follows_the_cameras(make_site: Callable[..., Site], page: Page) -> None:
@@ -106,8 +107,11 @@ def test_each_mistake_is_told_where_it_is(site: Site, page: Page, console: Conso
     expect(page.locator("#camera-source-uri-fault")).not_to_be_empty()
     page.get_by_label("Name").fill("no name")
     add.click()
-    expect(page.get_by_text("'no name' is no name of a camera")).to_be_visible()
+    expect(page.locator("#camera-name-fault")).to_contain_text("letters, digits, - and _")
     page.get_by_label("Name").fill("gate")
+    page.get_by_label("Classes").fill("Prson")
+    add.click()
+    expect(page.locator("#camera-detector-classes-fault")).to_contain_text("no class 'Prson'")
     page.get_by_text("All settings").click()
     settings = page.get_by_label("The camera's section of the settings file, as JSON")
     settings.fill('{"source": ')
@@ -118,6 +122,18 @@ def test_each_mistake_is_told_where_it_is(site: Site, page: Page, console: Conso
     expect(page.locator("#camera-detector-fps-fault")).to_contain_text("greater than 0")
     expect(page.get_by_role("alert")).to_contain_text("outputz: no such setting")
     assert set(cameras_in(site.file)) == {"door", "yard"}
+
+
+def test_a_refused_login_leads_to_user_and_password(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}#/cameras?add")
+    reason = "rtsp://127.0.0.1:9/stream1: wrong user or password; give both in the URL, or in the environment"
+    page.route("**/api/v1/probe", lambda route: route.fulfill(json={"reason": reason}))
+    page.get_by_label("Address").fill("rtsp://127.0.0.1:9/stream1")
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_label("User", exact=True)).to_be_focused()
+    expect(page.locator("#camera-source-user-fault")).to_have_text(
+        "rtsp://127.0.0.1:9/stream1: wrong user or password."
+    )
 
 
 def test_the_form_and_the_json_show_the_same_settings(site: Site, page: Page) -> None:

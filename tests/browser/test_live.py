@@ -187,6 +187,14 @@ def test_each_camera_has_a_tile_that_opens_it(site: Site, page: Page) -> None:
     expect(page.get_by_role("heading", name="door")).to_be_visible()
 
 
+def test_a_tile_without_a_picture_says_so(site: Site, page: Page) -> None:
+    page.route_web_socket("**/frames*", lambda _: None)
+    page.goto(site.url)
+    tile = page.locator(".tile").first
+    expect(tile).to_contain_text("Running", timeout=60_000)  # the first camera loads the detector
+    assert "No picture yet" in tile.locator(".stage").evaluate("(stage) => getComputedStyle(stage, '::before').content")
+
+
 def test_tiles_play_while_they_are_on_the_screen(make_site: Callable[..., Site], page: Page) -> None:
     cameras = "".join(
         f'  c{at}: {{source: {{uri: "lavfi:testsrc2=size=64x36:rate=5", live: true}}}}\n' for at in range(6)

@@ -241,6 +241,43 @@ def test_leaving_with_changes_asks_first(editor_of: Callable[..., Locator], page
     assert len(saved_rules(page)["zones"]) == 1
 
 
+def draw(page: Page, picture: Locator, kind: str, *points: Point) -> None:
+    """Begin a zone or a line, and set points; it is not finished."""
+    page.get_by_role("button", name=f"Add {kind}").click()
+    for point in points:
+        picture.click(position=at(picture, point))
+
+
+def test_saving_finishes_a_shape_that_is_being_drawn(editor_of: Callable[..., Locator], page: Page) -> None:
+    picture = editor_of(CAMERAS)
+    draw(page, picture, "line", (0.1, 0.5), (0.9, 0.5))
+    expect(page.get_by_text("Done finishes, or set another point.")).to_be_visible()
+    save(page)
+    assert len(saved_rules(page)["lines"]) == 1
+
+
+def test_a_shape_with_too_few_points_stops_saving(editor_of: Callable[..., Locator], page: Page) -> None:
+    picture = editor_of(CAMERAS)
+    draw(page, picture, "zone", (0.2, 0.2), (0.8, 0.2))
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("A zone needs at least three points.")).to_be_visible()
+    picture.click(position=at(picture, (0.5, 0.8)))
+    save(page)
+    assert len(saved_rules(page)["zones"][0]["points"]) == 3
+
+
+def test_leaving_while_drawing_asks_first(editor_of: Callable[..., Locator], page: Page) -> None:
+    picture = editor_of(CAMERAS)
+    draw(page, picture, "zone", (0.2, 0.2))
+    expect(page.get_by_text("Unsaved changes")).to_be_visible()
+    page.get_by_role("link", name="System").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_text("Unsaved changes")).to_be_hidden()
+    page.get_by_role("link", name="System").click()
+    expect(page).to_have_url(f"{page.url.partition('#')[0]}#/system")
+
+
 def test_the_second_of_two_admins_chooses(editor_of: Callable[..., Locator], page: Page, console: Console) -> None:
     console.allow("412")
     editor_of()

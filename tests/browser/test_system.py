@@ -51,6 +51,12 @@ def test_the_system_shows_the_figures_of_the_site(system: Page) -> None:
     expect(alerts).to_contain_text("broker")
 
 
+def test_the_figures_of_the_detectors_fit_a_phone(system: Page) -> None:
+    system.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    table = system.get_by_role("group", name="Detector")
+    assert table.evaluate("(table) => table.scrollWidth <= table.clientWidth")
+
+
 def test_new_figures_keep_the_focus_and_the_place_in_a_table(system: Page) -> None:
     system.set_viewport_size(PHONE)  # type: ignore[arg-type]
     table = system.get_by_role("group", name="Detector")

@@ -107,11 +107,11 @@ def test_every_mistake_of_every_camera_is_told(program: Program) -> None:
         ("detector.name=missing.onnx", "detector: there is no missing.onnx"),
         (
             "detector={name: nanodet, classes: [Prson]}",
-            "detector: no class 'Prson' in this detector; did you mean Person",
+            "detector.classes: no class 'Prson' in this detector; did you mean Person",
         ),
         (
             "cameras.gate.detector={name: small, classes: [Prson]}",
-            "cameras.gate.detector: no class 'Prson' in this detector; did you mean Person",
+            "cameras.gate.detector.classes: no class 'Prson' in this detector; did you mean Person",
         ),
         (
             "cameras.gate={source: {uri: 0}, detector: small, analytics: {presence: [{name: a, classes: [Caat]}]}}",

@@ -242,7 +242,7 @@ def test_a_camera_that_never_answers_is_stopped_while_it_connects(tmp_path: Path
 def test_a_wrong_class_is_refused_before_a_camera_starts(tmp_path: Path) -> None:
     settings = site_of({"a": endless(tmp_path, "a", detector={"classes": ["Purson"]})})
     site = Site(settings, lambda: settings, Kept())
-    with pytest.raises(ConfigError, match=r"cameras\.a\.detector: .*Purson"):
+    with pytest.raises(ConfigError, match=r"cameras\.a\.detector\.classes: .*Purson"):
         site.run()
     assert not list(tmp_path.iterdir())
 

@@ -114,6 +114,7 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
     from streamer.api.context import ApiContext
     from streamer.browser_camera.sessions import BrowserCameras
     from streamer.page.site_page import SitePage
+    from streamer.web.address import urls_elsewhere
 
     if problems := page_problems(settings):  # only of the default address: others are refused
         terminal.message(f"no page: {problems[0]}")
@@ -131,6 +132,8 @@ def _serve_page(settings: SiteSettings, site: Site, page: PageParts, terminal: T
         terminal.message(f"no page: {error}; set web.address")  # the cameras matter more than a default
     else:
         terminal.message(f"page at {shown.url}")
+        if elsewhere := urls_elsewhere(shown.url, shown.address[0]):
+            terminal.message(f"from other machines: {', '.join(elsewhere)}")
         if tls is not None:
             terminal.message(f"SHA-256 fingerprint of its certificate: {tls.fingerprint}")
 

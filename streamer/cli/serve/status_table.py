@@ -34,6 +34,8 @@ def table(cameras: Sequence[CameraStatus], rates: Mapping[str, CameraRates], wid
         rates: by name.
         width, height: of the terminal, in columns and lines.
     """
+    if not cameras:
+        return Group(Text("no camera yet; add one on the page", style="dim"))
     detectors = [
         Text(detector_line(one.name, figures), no_wrap=True, overflow="ellipsis")
         for one, figures in of_detectors(cameras, rates)

@@ -76,14 +76,14 @@ def check_site(site: SiteSettings) -> None:
     """
     if problems := list(site.problems()):
         raise ConfigError(*problems)
-    problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
+    refused = dict(_detector_problems(site))
+    problems = [*refused.values(), *output_problems(site), *_metrics_problems(site.metrics)]
     problems += event_problems(site.store, site.notify)
     if "address" in site.web.model_fields_set:  # the default gives way to outputs
         problems += page_problems(site)
-    refused = {problem.partition(":")[0] for problem in problems}
     for name, camera in site.cameras.items():
         shared = site.detector_of(camera)
-        detector = None if _setting_of(camera.detector.name) in refused else camera.settings(shared).detector
+        detector = None if camera.detector.name in refused else camera.settings(shared).detector
         problems += stream_problems(camera, detector, f"cameras.{name}.")
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
@@ -106,12 +106,15 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
     return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
 
 
-def _detector_problems(site: SiteSettings) -> Iterator[str]:
+def _detector_problems(site: SiteSettings) -> Iterator[tuple[str, str]]:
+    """Entries of `detectors` (empty: `detector`), and what is wrong with each."""
     for entry, settings in site.detectors_in_use().items():
         try:
             check_detector(settings)
         except StreamerError as error:
-            yield f"{_setting_of(entry)}: {error}"
+            text, setting = str(error), _setting_of(entry)
+            is_part = text.startswith("detector.")  # such as `detector.classes: ...`
+            yield entry, f"{setting}{text.removeprefix('detector')}" if is_part else f"{setting}: {text}"
 
 
 def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:

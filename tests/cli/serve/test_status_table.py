@@ -32,6 +32,10 @@ def test_a_line_has_the_figures_of_a_camera() -> None:
     assert line.split() == ["front", "running", "15.0", "15.0", "62", "ms", "3.8", "7", "1280x720,", "15", "fps"]
 
 
+def test_a_site_without_cameras_has_no_empty_table() -> None:
+    assert lines_of([]) == ["no camera yet; add one on the page"]
+
+
 def test_the_last_line_is_the_detector() -> None:
     assert lines_of([running("front")])[-1] == "detector starter: 25.0 ms a detection, 3.8 detections/s, 5% busy"
 

@@ -19,7 +19,7 @@ export async function openForm(root, name, signal) {
   const path = name ? `/cameras/${encodeURIComponent(name)}` : "/cameras";
   const value = await get(path, { signal });
   const names = name ? [] : value.cameras.map((camera) => camera.name);
-  root.replaceChildren(new Form(name, name ? value.settings : { source: {} }, value.revision, names).element);
+  root.replaceChildren(new Form(name, name ? value.settings : { source: { uri: undefined } }, value.revision, names).element);
 }
 
 class Form {
@@ -159,6 +159,7 @@ class Form {
     } catch (error) {
       this.result.replaceChildren();
       if (error.problems) this.fail(error);
+      else if (/password/.test(error.message) && !this.login.hidden) this.mark(this.user, `${error.message.split(";")[0]}.`); // the rest is about the file
       else this.mark(this.address, error.message);
     }
     this.test.disabled = false;
@@ -171,6 +172,7 @@ class Form {
     const name = this.name.control.value.trim();
     const missing = [[this.address, settings.source?.uri], [this.name, name]].find(([, value]) => !value);
     if (missing) return this.mark(missing[0], "It is needed.");
+    if (!this.name.control.validity.valid) return this.mark(this.name, "Up to 64 letters, digits, - and _; the first is a letter or a digit.");
     const headers = { "If-Match": `"${revision}"` };
     this.submit.disabled = true;
     try {

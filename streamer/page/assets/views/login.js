@@ -14,6 +14,7 @@ export function view(root, { done }) {
   async function send(event) {
     event.preventDefault();
     button.disabled = true;
+    setText(button, "Logging in…");
     setText(fault, "");
     try {
       await request("POST", "/session", { body: { name: name.value, password: password.value } });
@@ -21,6 +22,7 @@ export function view(root, { done }) {
     } catch (error) {
       setText(fault, error.message);
       button.disabled = false;
+      setText(button, "Log in");
       password.select();
     }
   }

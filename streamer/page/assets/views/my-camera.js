@@ -33,7 +33,7 @@ export function view(root, { signal }) {
   viewer.append(controls);
   root.append(h("div.toolbar", null, h("h1", null, "My camera"), state, figures),
     h("div.one", null, viewer, h("aside", { "aria-label": "Camera and overlay" },
-      h("section.card", null, h("h2", null, "Camera"), field("Camera", cameras),
+      h("section.card", null, h("h2", null, "Webcam"), field("Camera", cameras),
         field("Quality", select(Object.entries(QUALITIES).map(([key, [label]]) => [key, label]), "quality", useCamera)),
         field("Picture", select(Object.entries(PICTURES), "picture", show)), mirrored),
       overlayPanel(settings, () => stage.paint(), LAYERS.filter(([key]) => key !== "zones")))));

@@ -129,14 +129,21 @@ export class Canvas {
   }
 
   add(point) {
-    const { points } = this.editor.drawing;
+    const { kind, points } = this.editor.drawing;
     const isAgain = [points.at(-1), points.length > 2 ? points[0] : null].some(
       (other) => other && distance(other, point, this.size) <= SNAP_PX * this.unit,
     );
     if (isAgain) return this.editor.finish();
     this.editor.drawing = { ...this.editor.drawing, points: [...points, point], cursor: point };
-    this.editor.say(`Point ${points.length + 1}: ${inWords(point)}`);
-    this.render();
+    const next = problemOf(kind, this.editor.drawing.points) ? "" : " Done finishes, or set another point.";
+    this.editor.say(`Point ${points.length + 1}: ${inWords(point)}.${next}`);
+    this.editor.update();
+  }
+
+  /** Take the last point of a new shape back. */
+  takeBack() {
+    this.editor.drawing = { ...this.editor.drawing, points: this.editor.drawing.points.slice(0, -1) };
+    this.editor.update();
   }
 
   // keys
@@ -149,15 +156,13 @@ export class Canvas {
   }
 
   keyWhileDrawing(key, step) {
-    const { points, cursor } = this.editor.drawing;
+    const { cursor } = this.editor.drawing;
     if (step) {
       this.hover([cursor[0] + step[0], cursor[1] + step[1]]);
       this.editor.say(inWords(this.editor.drawing.cursor));
     } else if (key === "Enter" || key === " ") this.add(cursor);
-    else if (key === "Backspace" || key === "Delete") {
-      this.editor.drawing = { ...this.editor.drawing, points: points.slice(0, -1) };
-      this.render();
-    } else if (key === "Escape") this.editor.cancel();
+    else if (key === "Backspace" || key === "Delete") this.takeBack();
+    else if (key === "Escape") this.editor.cancel();
     else return false;
     return true;
   }

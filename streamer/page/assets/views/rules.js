@@ -50,6 +50,11 @@ class Editor {
     return this.history.shapes;
   }
 
+  /** Whether something would be lost with the page; the points of a shape that is being drawn count. */
+  get isUnsaved() {
+    return this.history.isChanged || Boolean(this.drawing?.points.length);
+  }
+
   open({ value, revision }) {
     this.known = textOf(value);
     this.revision = revision;
@@ -68,7 +73,7 @@ class Editor {
     this.channel = socket(`${this.path}/overlay`, { message: (data) => this.showCounts(data.counts) });
     const { signal } = this;
     this.root.addEventListener("leaving", (event) => this.askBeforeLeaving(event), { signal });
-    window.addEventListener("beforeunload", (event) => this.history.isChanged && event.preventDefault(), { signal });
+    window.addEventListener("beforeunload", (event) => this.isUnsaved && event.preventDefault(), { signal });
     window.addEventListener("keydown", (event) => this.undoByKey(event), { signal });
     this.select(-1);
   }
@@ -130,7 +135,7 @@ class Editor {
     this.list.show(this);
     this.tools.hidden = Boolean(this.drawing);
     this.drawingTools.hidden = !this.drawing;
-    this.unsaved.hidden = !this.history.isChanged;
+    this.unsaved.hidden = !this.isUnsaved;
     this.buttons.undo.disabled = !this.history.canUndo;
     this.buttons.redo.disabled = !this.history.canRedo;
     this.buttons.out.disabled = this.#zoom === 0;
@@ -266,6 +271,9 @@ class Editor {
   // saving
 
   async save() {
+    if (this.drawing?.points.length) this.finish();
+    else if (this.drawing) this.cancel();
+    if (this.drawing) return; // it has too few points, and the message says so
     const wrong = this.shapes.findIndex((shape) => problemOfShape(shape, this.shapes));
     if (wrong >= 0) {
       this.select(wrong);
@@ -273,6 +281,7 @@ class Editor {
     }
     const sent = this.shapes;
     this.buttons.save.disabled = true;
+    this.say("Saving…");
     try {
       const answer = await request("PUT", `${this.path}/rules`, { body: rulesOf(sent), headers: { "If-Match": this.revision } });
       this.saved(sent, await answer.json(), answer.headers.get("ETag"));
@@ -323,11 +332,12 @@ class Editor {
   // leaving
 
   askBeforeLeaving(event) {
-    if (!this.history.isChanged) return;
+    if (!this.isUnsaved) return;
     event.preventDefault();
     confirmed("Leave without saving?", `The changes of the lines and zones of ${this.name} are not saved.`, "Leave").then((leaves) => {
       if (!leaves) return;
       this.history.markSaved();
+      this.drawing = null;
       location.href = event.detail;
     });
   }
@@ -336,6 +346,7 @@ class Editor {
     const key = event.key.toLowerCase();
     if (!(event.ctrlKey || event.metaKey) || event.target.matches("input, select") || !["z", "y"].includes(key)) return;
     event.preventDefault();
+    if (this.drawing) return this.canvas.takeBack();
     this.move(key === "y" || event.shiftKey ? 1 : -1);
   }
 }
