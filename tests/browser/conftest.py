@@ -76,9 +76,10 @@ def console() -> Iterator[Console]:
     assert not console.unexpected()
 
 
-@pytest.fixture(scope="session")
+# Not for the session: this interface keeps an event loop on the main thread, where `asyncio.run` of other tests fails.
+@pytest.fixture(scope="module")
 def launch() -> Iterator[Callable[..., Browser]]:
-    """Starts a Chromium with the given flags; all end with the session."""
+    """Starts a Chromium with the given flags; all end with the module."""
     if not CHROMIUM.exists():
         pytest.skip("no Chromium; apt-get install chromium")
     with sync_playwright() as playwright:
@@ -93,7 +94,7 @@ def launch() -> Iterator[Callable[..., Browser]]:
             browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(launch: Callable[..., Browser]) -> Browser:
     """Chromium with a synthetic webcam, which it may use without asking."""
     return launch("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
