@@ -20,7 +20,7 @@ from streamer.sinks.mjpeg.jpeg import Jpeg, encode
 from streamer.values.frame import Frame
 
 SMALL_PX = 640
-"""The longer side of small frames, for a grid of cameras. It is 9 times as fast to encode as a frame of 1280x720."""
+"""The longer side of small frames, for a grid of cameras: 640x360 has a quarter of the pixels of 1280x720."""
 SMALL_FPS = 8.0
 """At most so many small frames a second."""
 
