@@ -38,13 +38,19 @@ COMPARE = """async (count) => {
   const video = document.querySelector("video"), canvas = new OffscreenCanvas(640, 360);
   const context = canvas.getContext("2d", { willReadFrequently: true }), found = [];
   await new Promise((done) => {
-    const look = () => {
+    let shown;
+    const compare = (rtp, centre) => {  // the boxes of a frame may arrive after it; 50 ms later the next one is there
+      const scale = 640 / document.querySelector(".stage").clientWidth, [left, , width] = window.lastBox ?? [];
+      if (shown === rtp && width) found.push([centre, scale * (left + width / 2)]);
+      if (found.length >= count) done();
+    };
+    const look = (_, { rtpTimestamp }) => {
+      shown = rtpTimestamp;
       context.drawImage(video, 0, 0, 640, 360);
       const row = context.getImageData(0, 180, 640, 1).data;
       const lit = [...Array(640).keys()].filter((x) => row[4 * x] > 128);
-      const scale = 640 / document.querySelector(".stage").clientWidth, [left, , width] = window.lastBox ?? [];
-      if (lit.length && width) found.push([(lit[0] + lit.at(-1) + 1) / 2, scale * (left + width / 2)]);
-      found.length < count ? video.requestVideoFrameCallback(look) : done();
+      if (lit.length) setTimeout(compare, 30, rtpTimestamp, (lit[0] + lit.at(-1) + 1) / 2);
+      if (found.length < count) video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
   });
