@@ -13,6 +13,7 @@ import time
 from contextvars import Context, copy_context
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from streamer.sinks.mjpeg.jpeg import CONTENT_TYPE, OPENING, Jpeg, encode
 from streamer.values.frame import Frame
@@ -82,9 +83,18 @@ class Viewer:
         writer = await response.prepare(self._request)
         assert writer is not None
         await writer.write(OPENING)
-        if first is not None:
-            self.put(first)
-            asyncio.get_running_loop().call_later(_REPEATED_AFTER_S, self.repeat, first)
+        if first is None:
+            await self._send(writer)
+            return response
+        self.put(first)
+        repeated = asyncio.get_running_loop().call_later(_REPEATED_AFTER_S, self.repeat, first)
+        try:
+            await self._send(writer)
+        finally:
+            repeated.cancel()  # it would keep the connection of a viewer that has gone
+        return response
+
+    async def _send(self, writer: AbstractStreamWriter) -> None:
         while (jpeg := await self.take()) is not None:
             try:
                 async with asyncio.timeout(self._timeout_s):
@@ -95,7 +105,6 @@ class Viewer:
                 self._context.run(log.info, "%s", line)
                 self.drop()
                 break
-        return response
 
     async def take(self) -> Jpeg | None:
         """Wait for the newest frame; None at the end."""
