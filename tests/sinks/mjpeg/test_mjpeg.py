@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gc
 import http.client
 import json
 import re
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from pydantic import ValidationError
 from streamer.errors import ConfigError, SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg import viewers
+from streamer.sinks.mjpeg.jpeg import Jpeg
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
@@ -199,6 +202,25 @@ def test_the_first_frame_is_repeated_if_no_other_follows(sink: MjpegSink, monkey
         assert [viewer.part().number for _ in range(2)] == [0, 0], "Chromium shows a frame when a second one arrives"
         sink.write(numbered(1))
         assert viewer.part().number == 1
+
+
+def test_a_viewer_that_has_gone_is_not_kept(sink: MjpegSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of quick visits kept their connections until the first frame was to be repeated."""
+    monkeypatch.setattr(viewers, "_REPEATED_AFTER_S", 3600.0)
+    made: list[weakref.ref[viewers.Viewer]] = []
+    put = viewers.Viewer.put
+
+    def noted(viewer: viewers.Viewer, jpeg: Jpeg) -> None:
+        made.append(weakref.ref(viewer))
+        put(viewer, jpeg)
+
+    monkeypatch.setattr(viewers.Viewer, "put", noted)
+    sink.write(numbered(0))
+    with RawViewer(sink) as viewer:
+        assert viewer.part().number == 0
+    until_watched_by(sink, 0)
+    gc.collect()
+    assert [one() for one in made] == [None]
 
 
 def test_the_last_frame_reaches_all_viewers() -> None:
