@@ -6,7 +6,6 @@ viewers, and not at all while there is none.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import threading
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
 from streamer.sinks.mjpeg.rate_limit import RateLimit
 from streamer.system.secrets import SECRETS, redacted
+from streamer.web.address import Address
 
 _QUALITY = 80
 _PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
@@ -75,7 +75,7 @@ class MjpegSink(SinkFeature):
         from streamer.sinks.mjpeg.viewers import Broadcaster
         from streamer.web.server import WebPages
 
-        self._this_machine_only = _is_loopback(host)
+        self._this_machine_only = Address(host, port).is_loopback
         self._broadcaster = Broadcaster(self._quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
@@ -147,12 +147,3 @@ def _parse(url: str) -> tuple[str, int, str, tuple[str, str] | None]:
     if bool(user) != bool(password):
         raise ConfigError(f"{shown}: a login needs user and password; write http://user:password@127.0.0.1:8080/")
     return parts.hostname or "", port, parts.path.rstrip("/"), (user, password) if user else None
-
-
-def _is_loopback(host: str) -> bool:
-    if host in ("", "localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
