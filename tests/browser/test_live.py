@@ -22,7 +22,7 @@ TRAVEL_PX = 504
 SQUARE_CAMERA = """\
 detector: {{name: {folder}/boxes.txt}}
 cameras:
-  square: {{source: {{uri: {folder}/square.mp4, live: true}}, analytics: {{zones: [
+  square: {{source: {{uri: {folder}/square.mp4, live: true}}, overlay: detected, analytics: {{zones: [
     {{name: left, points: [[0.05, 0.1], [0.45, 0.1], [0.45, 0.9], [0.05, 0.9]]}}]}}}}
 """
 LOST = """\
@@ -103,7 +103,7 @@ def test_boxes_are_drawn_on_the_frame_that_they_belong_to(square: Site, page: Pa
     direction = np.sign(np.diff(squares))
     assert np.count_nonzero(direction) > 40  # it moves
     behind_px = direction * (squares - boxes)[1:]  # by how much boxes follow the square that is on the screen
-    assert abs(np.median(behind_px)) < STEP_PX / 2
+    assert abs(np.median(behind_px)) < STEP_PX / 4  # `overlay: detected`: each box was detected on its own frame
 
 
 def test_jpeg_frames_take_over_where_udp_is_blocked(square: Site, without_udp: Page) -> None:
@@ -117,7 +117,7 @@ def test_jpeg_frames_take_over_where_udp_is_blocked(square: Site, without_udp: P
 
 
 def test_the_page_is_back_after_a_restart_of_the_server(square: Site, page: Page, console: Console) -> None:
-    console.allow("WebSocket connection", "ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE")
+    console.allow("WebSocket connection", "net::ERR_")  # the server is away
     page.goto(f"{square.url}#/live/square")
     expect(page.locator(".way")).to_have_text("WebRTC")
     square.stop(kill=True)
