@@ -1,0 +1,1 @@
+"""Many files: one annotated video, JSON lines and report each."""
