@@ -77,6 +77,10 @@ def run(
     retry_for: run_options.RetryFor = None,
     record: run_options.Record = None,
     metrics: run_options.Metrics = None,
+    plan: run_options.PlanFile = None,
+    parts_in: run_options.PartsIn = None,
+    cluster: run_options.ClusterAddress = None,
+    allow_mixed: run_options.AllowMixed = False,
     latency: run_options.Latency = None,
     config: Config = None,
     assign: Assign = None,
@@ -103,6 +107,7 @@ def run(
     files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "events": events, "crossings": crossings}
     files |= {"report": report, "show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+        from streamer.cli.run.elsewhere import Elsewhere
         from streamer.cli.run.rule_options import with_rules
         from streamer.cli.run.runs import run_inputs
         from streamer.config.loading import load_settings
@@ -117,7 +122,9 @@ def run(
             raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(given[0])
         inputs, started_s = find_inputs(given), context.obj
-        run_inputs(inputs, settings, files, terminal, record=record, started_s=started_s, on_ready=interrupts.stop_with)
+        where = Elsewhere(plan, parts_in, cluster, allow_mixed)
+        stop_with = interrupts.stop_with
+        run_inputs(inputs, settings, files, terminal, where, record=record, started_s=started_s, on_ready=stop_with)
 
 
 def replay(

@@ -15,7 +15,7 @@ from streamer.errors import ConfigError
 from streamer.registry import DETECTORS, TRACKERS
 
 INPUT, DETECTION, TRACKING, COUNTING, DRAWING = "Input", "Detection", "Tracking", "Counting", "Drawing"
-OUTPUTS, LIVE, ADVANCED = "Outputs", "Live", "Advanced"
+OUTPUTS, LIVE, CLUSTER, ADVANCED = "Outputs", "Live", "Several machines", "Advanced"
 
 
 def flag(name: str, text: str, group: str | None = None, *short: str) -> Any:

@@ -13,10 +13,10 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
-from streamer.cli import notify as notify_commands
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
+from streamer.cli.events import notify as notify_commands
 from streamer.cli.events import recordings
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from streamer.cli.options import ADVANCED, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
+from streamer.cli.options import ADVANCED, CLUSTER, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
 
 OPTION_OF = {
     "source.fps": "--fps",
@@ -150,6 +150,22 @@ Latency = Annotated[
         "Simulate a live run in which each detection takes so long; a file has one duration per line.",
         ADVANCED,
     ),
+]
+PlanFile = Annotated[
+    Path | None,
+    value("--plan", "PLAN.json", "Join the parts of this plan, which other processes detect.", CLUSTER),
+]
+PartsIn = Annotated[
+    Path | None,
+    value("--parts-in", "FOLDER", "Where the parts of --plan are.", CLUSTER, default="beside the plan"),
+]
+ClusterAddress = Annotated[
+    str | None,
+    value("--cluster", "ADDRESS", "Detect on a Ray cluster: ray://HOST[:PORT], or local for this machine.", CLUSTER),
+]
+AllowMixed = Annotated[
+    bool,
+    flag("--allow-mixed", "Join detections of machines that compute different numbers; not reproducible.", CLUSTER),
 ]
 LogFormatName = Annotated[LogFormat, value("--log-format", "text|json", "Messages as text or JSON lines.", ADVANCED)]
 

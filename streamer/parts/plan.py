@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from streamer.config.detector import DetectorSettings
 from streamer.config.section import Section
 
@@ -73,7 +75,7 @@ class Plan(Section):
     input: PlannedInput
     time_base: str
     frames: int
-    source: dict[str, Any] = {}
+    source: dict[str, Any] = Field(default_factory=dict)
     detector: DetectorSettings = DetectorSettings()
     parts: tuple[Part, ...]
 

@@ -22,7 +22,7 @@ COMMANDS = [
     "evaluate tracking", "evaluate streaming", "evaluate video",
     "reload", "cameras list", "cameras add", "cameras remove", "cameras restart",
 ]  # fmt: skip
-GROUPS = ["Input", "Detection", "Tracking", "Drawing", "Outputs", "Live", "Advanced"]
+GROUPS = ["Input", "Detection", "Tracking", "Drawing", "Outputs", "Live", "Several machines", "Advanced"]
 NOT_LITERAL = {
     "analytics.lines",
     "analytics.zones",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.cli.run.batch_report import BatchTerminal
+from streamer.cli.run.elsewhere import Elsewhere
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
@@ -23,6 +24,7 @@ def run_inputs(
     settings: Settings,
     outputs: Mapping[str, Any],
     terminal: Terminal,
+    where: Elsewhere,
     *,
     record: Path | None,
     started_s: float,
@@ -35,6 +37,7 @@ def run_inputs(
         settings: of every run.
         outputs: keyword arguments of `Outputs.of`.
         terminal: gets messages, progress and reports.
+        where: whether other processes detect.
         record: the folder of a recording; of one input only.
         started_s: when the program began, on the monotonic clock.
         on_ready: gets the function that ends the run.
@@ -48,6 +51,7 @@ def run_inputs(
     if len(inputs.sources) > 1:
         if record is not None:
             raise ConfigError("--record records one source; run each one alone")
+        where.refuse_several()
         planned = plan(inputs, settings.source, lambda source: Outputs.of(settings, source, **outputs))
         for note in planned.notes:
             terminal.message(note)
@@ -58,4 +62,6 @@ def run_inputs(
     made = Outputs.of(settings, source, **outputs)
     if made.use_standard_output:
         terminal.leave_output()
-    Session(source, made, settings, terminal, started_s=started_s, observers=observers).run(on_ready=on_ready)
+    with where.parts(source, settings, terminal) as own:
+        session = Session(source, made, settings, terminal, started_s=started_s, observers=observers, own=own)
+        session.run(on_ready=on_ready)

@@ -1,0 +1,1 @@
+"""The commands for several files and several machines."""
