@@ -23,9 +23,9 @@ MOST_CHARACTERS_OF_A_TEST = 80
 PUBLIC_SEAMS = ("errors.py", "section.py")
 """Short modules that other packages import from."""
 ORDER = (
-    "errors", "system", "registry", "values", "config", "media", "network", "cluster", "web", "accounts", "models", "classes",
-    "interfaces", "flow", "motion", "inference", "presentation", "analytics", "features", "render", "sources",
-    "detectors", "sinks", "pipeline", "observe", "broadcast", "store", "clips", "notify", "events", "run",
+    "errors", "system", "registry", "values", "config", "media", "network", "cluster", "web", "accounts", "models",
+    "classes", "interfaces", "flow", "motion", "inference", "presentation", "analytics", "features", "render",
+    "sources", "detectors", "sinks", "pipeline", "observe", "broadcast", "store", "clips", "notify", "events", "run",
     "parts", "batch", "replay", "serve", "browser_camera", "api", "page", "evaluation", "cli", "__init__", "__main__",
 )  # fmt: skip
 """The folders and modules of `streamer/` from the lowest up: each may import those before it."""
