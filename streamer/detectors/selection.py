@@ -162,6 +162,17 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
     return labels
 
 
+def model_files(settings: DetectorSettings) -> Sequence[Path]:
+    """The files and folders of the detector's model; empty if it has none, or they are not on this machine.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    files: Sequence[Path] = feature.model_files(settings) if hasattr(feature, "model_files") else ()
+    return files
+
+
 def names() -> tuple[str, ...]:
     """The names that `detector.name` takes, besides files, folders and addresses."""
     entries = [entry for entry in DETECTORS if entry in DETECTORS.extensions or DETECTORS[entry].accepts(entry)]

@@ -68,6 +68,7 @@ class Plan(Section):
         frames: about how many frames the file has.
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
         detector: all settings of the detector; its name may be the path of a model.
+        model_sha256: identifies the model (`streamer.parts.worker.fingerprint`); empty if it is not known.
         parts: in order; together they have every frame exactly once.
     """
 
@@ -77,6 +78,7 @@ class Plan(Section):
     frames: int
     source: dict[str, Any] = Field(default_factory=dict)
     detector: DetectorSettings = DetectorSettings()
+    model_sha256: str = ""
     parts: tuple[Part, ...]
 
     @property
