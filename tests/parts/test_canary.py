@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.nanodet import NanoDetDetector
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.nanodet import NanoDetDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.errors import DetectorError
 from streamer.parts.worker.canary import canary_digest, canary_frame, canary_picture
 from streamer.values.frame import Frame

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from streamer.config.detector import DetectorSettings
+from streamer.detectors.selection import model_sha256
 from streamer.errors import ConfigError
 from streamer.models import store
-from streamer.parts.worker.fingerprint import cpu_name, fingerprint, gpu_names, model_sha256
+from streamer.parts.worker.fingerprint import cpu_name, fingerprint, gpu_names
 
 X86 = """processor\t: 0
 model name\t: Some CPU @ 2.60GHz

@@ -6,7 +6,6 @@ The names are for people; whether two workers compute the same numbers is decide
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 import sys
@@ -17,10 +16,8 @@ from pathlib import Path
 import av
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import selection
-from streamer.errors import ModelError
+from streamer.detectors.selection import model_sha256
 from streamer.parts.values import Worker
-from streamer.system import paths
 
 _LIBRARIES = {
     "streamer": "streamer-video",
@@ -59,28 +56,6 @@ def fingerprint(settings: DetectorSettings, canary: str) -> Worker:
     )
 
 
-def model_sha256(settings: DetectorSettings) -> str:
-    """Identifies the model of a detector; empty if it has no files, or they are not on this machine.
-
-    Of a single file it is the SHA-256, of several that of the lines that `sha256sum` prints for them.
-
-    Args:
-        settings: `name` and, for a hub module, `sha256`; not `auto`, which has no model of its own.
-
-    Raises:
-        ConfigError: an unknown detector.
-        ModelError: the files cannot be read.
-    """
-    given = [path for path in selection.model_files(settings) if paths.exists(path)]
-    try:
-        if len(given) == 1 and given[0].is_file():
-            return _sha256(given[0])
-        lines = [f"{_sha256(file)}  {name}\n" for name, file in sorted(_files(given))]
-    except OSError as error:
-        raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
-    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
-
-
 def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
     """The processor with the instructions that matter to kernels, such as `AMD EPYC (avx2 fma)`."""
     try:
@@ -112,17 +87,3 @@ def _versions() -> Iterator[tuple[str, str]]:
         if (imported := sys.modules.get(module)) is not None:
             yield module, str(getattr(imported, "__version__", None) or metadata.version(package))
     yield "libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))
-
-
-def _files(given: Sequence[Path]) -> Iterator[tuple[str, Path]]:
-    """All files with the names that they have below what was given."""
-    for path in given:
-        if path.is_file():
-            yield path.name, path
-        else:
-            yield from ((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -75,6 +75,13 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self._close()
 
+    @classmethod
+    def remove_old(cls, output: Path) -> None:
+        """Remove the journal of a part that is complete: of a process that was killed between the two."""
+        if paths.exists(journal_path(output)):
+            with suppress(SinkUnavailable), cls(output) as journal:
+                journal.remove()
+
     def begin(self, part: PartDetections) -> dict[int, FrameDetections]:
         """The frames that are detected already, by pts; empty if the journal is new, or of other detections.
 
@@ -114,7 +121,7 @@ class Journal:
         """
         found = frame.detections
         head = _FRAME.pack(frame.pts, frame.picture_digest, len(found))
-        self._append(_record(head + found.boxes.tobytes() + found.scores.tobytes() + found.labels.tobytes()))
+        self._append(_record(head + b"".join(one.tobytes() for one in (found.boxes, found.scores, found.labels))))
 
     def remove(self) -> None:
         """The part is complete."""
