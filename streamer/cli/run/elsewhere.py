@@ -10,7 +10,7 @@ from pathlib import Path
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.run.build import OwnParts
+from streamer.run.own_parts import OwnParts
 
 
 @dataclass(frozen=True, slots=True)
