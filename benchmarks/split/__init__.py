@@ -1,0 +1,1 @@
+"""Measurements of a file that several processes detect in parts."""
