@@ -16,7 +16,7 @@ from contextlib import suppress
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import selection
-from streamer.detectors.litert import cores
+from streamer.detectors.litert.runtime import cores
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext

@@ -103,10 +103,12 @@ def read_header(path: Path) -> PartHeader | None:
         SourceUnavailable, ConfigError: as `read_part`.
     """
     try:
-        if not looks_like_part(path):
-            return None
+        with path.open("rb") as file:
+            begin = file.read(_NAMES_AT.stop)
     except OSError as error:
         raise _unreadable(path, error) from error
+    if begin and not _is_part(begin):  # a full disk may leave a file without content
+        return None
     header, _ = _read(path, ())
     try:
         return PartHeader(header["plan"], header["part"], Worker(**header["worker"]))
