@@ -16,7 +16,7 @@ from tests.cli.program import MAIN, Program, bash
 from tests.clips import write_video
 
 PAGE = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SBATCH_OPTIONS = {"job-name", "array", "cpus-per-task", "mem", "gres", "time", "requeue", "output"}
 """Of sbatch's manual; the scripts use no others."""
 
@@ -51,23 +51,18 @@ def outputs_of_one_process(folder: Path) -> bytes:
 
 @pytest.mark.slow
 def test_the_shell_loop_gives_the_bytes_of_one_process(folder: Path) -> None:
-    done = bash(folder, f"set -e -o pipefail\n{SHELL_LOOP}")
+    plan, loop, join = SHELL_LOOP.splitlines()
+    done = bash(folder, f"{plan} && {loop}")
     assert done.returncode == 0, done.stderr
-    assert (folder / "clip.annotated.mp4").read_bytes() == outputs_of_one_process(folder)
-
-
-@pytest.mark.slow
-def test_the_shell_loop_again_detects_what_is_missing(folder: Path) -> None:
-    plan, loop, _ = SHELL_LOOP.splitlines()
-    assert bash(folder, f"{plan}\n{loop}").returncode == 0
     parts = sorted((folder / "job").glob("*.npz"))
     assert len(parts) == len(read_plan(folder / "job" / "plan.json").parts)
     kept = {part: part.stat().st_mtime_ns for part in parts[1:]}
     parts[0].unlink()
-    again = bash(folder, loop)
+    again = bash(folder, f"{loop} && {join}")
     assert again.returncode == 0, again.stderr
-    assert parts[0].is_file()
+    assert parts[0].is_file(), "the same line again detects what is missing"
     assert {part: part.stat().st_mtime_ns for part in parts[1:]} == kept
+    assert (folder / "clip.annotated.mp4").read_bytes() == outputs_of_one_process(folder)
 
 
 def test_bash_accepts_every_script_of_the_page() -> None:
