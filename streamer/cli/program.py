@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
+from streamer.cli.cluster import batch as batch_command
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
@@ -56,8 +57,10 @@ app = typer.Typer(
 app.command(cls=RunCommand)(commands.run)
 app.command()(serve_command.serve)
 app.command()(check_command.check)
-for command in (commands.replay, commands.demo, commands.track, commands.probe):
+app.command()(batch_command.batch)
+for command in (commands.replay, commands.demo, commands.probe):
     app.command()(command)
+app.command(hidden=True)(commands.track)
 
 models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)
