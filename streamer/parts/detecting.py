@@ -18,7 +18,6 @@ from streamer.config.detector import DetectorSettings
 from streamer.detectors import selection
 from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext, Extensions
-from streamer.flow.cadence import Cadence, Schedule, choose_cadence
 from streamer.flow.queues import Closed
 from streamer.interfaces import StreamInfo
 from streamer.parts.part_source import PartSource
@@ -76,9 +75,9 @@ class PartDetector:
     ) -> None:
         settings, _ = selection.chosen(settings or plan.detector)
         self._plan, self._path = plan, path
-        with PartSource(plan, plan.parts[0], path) as source:
-            info = source.info
-        self._cadence = part_cadence(plan.detector, info)
+        model = _own_model(plan, settings)  # another model is refused before it is loaded
+        width, height = plan.size
+        info = StreamInfo(Path(plan.input.path).name, width, height, pixel_format="", time_base=plan.tick)
         context = DetectorContext(info=info, say=say, extensions=extensions or {})
         built = selection.build_detector(settings, context)
         self._detectors = built.detectors
@@ -87,8 +86,8 @@ class PartDetector:
         self._stopped = False
         self._job: PartJob | None = None
         try:
-            _check_model(plan, settings)
-            self.worker = fingerprint(settings, canary_digest(built.detectors[0]))
+            model = model or _own_model(plan, settings)  # it has been downloaded
+            self.worker = fingerprint(settings, model, canary_digest(built.detectors[0]))
         except BaseException:
             self.close()
             raise
@@ -127,7 +126,7 @@ class PartDetector:
             StreamerError: the detector failed three times in a row, or hung.
         """
         source = PartSource(self._plan, part, self._path)
-        job = PartJob(source, self._detectors, Schedule(self._cadence), done)
+        job = PartJob(source, self._detectors, self._plan.detector, done)
         with self._lock:
             if self._stopped:
                 raise Interrupted
@@ -184,30 +183,20 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
     return plan.detector.model_copy(update=given)
 
 
-def part_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
-    """Which frames of a part to detect: at least those that a run over the whole file detects.
-
-    `detector.every: N` goes by `Frame.index`, `detector.fps` by media time: a part detects the same frames as the whole
-    file, and its first one if that is in the middle of a slot. The choice of `auto` depends on the detections on both
-    sides and on all frames since the last cut, so every frame is detected.
-
-    Raises:
-        ConfigError: as `choose_cadence`.
-    """
-    cadence = choose_cadence(settings, info)
-    return Cadence() if cadence.max_gap_s is not None else cadence
-
-
 def _shown(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-def _check_model(plan: Plan, settings: DetectorSettings) -> None:
-    if not plan.model_sha256:
-        return
+def _own_model(plan: Plan, settings: DetectorSettings) -> str:
+    """The checksum of this machine's model; empty if it is not here yet, or has no files.
+
+    Raises:
+        ConfigError: it is not the plan's.
+    """
     own = selection.model_sha256(settings)
-    if own != plan.model_sha256:
+    if own and plan.model_sha256 and own != plan.model_sha256:
         raise ConfigError(
-            f"the model {settings.name} of this machine is not the plan's: its SHA-256 is {own or 'unknown'}, the plan "
-            f"has {plan.model_sha256}; copy the plan's model, or make a new plan"
+            f"the model {settings.name} of this machine is not the plan's: its SHA-256 is {own}, the plan has "
+            f"{plan.model_sha256}; copy the plan's model to this machine, or make a new plan"
         )
+    return own

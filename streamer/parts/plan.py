@@ -87,6 +87,7 @@ class Plan(Section):
         input: what identifies the file.
         time_base: seconds per tick of all `pts`, as `1/90000`.
         frames: about how many frames the file has.
+        size: width and height of the stored pictures, pixels; a detector on a GPU is warmed up with it.
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
         decoder_threads: how many threads each worker decodes with; frames of damaged packets depend on it.
         detector: all settings of the detector; its name may be the path of a model.
@@ -98,6 +99,7 @@ class Plan(Section):
     input: PlannedInput
     time_base: str
     frames: int
+    size: tuple[int, int] = (0, 0)
     source: dict[str, Any] = Field(default_factory=dict)
     decoder_threads: int = 1
     detector: DetectorSettings = DetectorSettings()

@@ -72,6 +72,7 @@ def make_plan(
         input=planned,
         time_base=str(read.timeline.time_base),
         frames=int(read.index.shown.sum()),
+        size=read.size,
         source=source_settings(settings.source),
         decoder_threads=settings.source.threads or _automatic_threads(),
         detector=detector,
@@ -120,6 +121,7 @@ class _Read:
 
     index: PacketIndex
     timeline: Timeline
+    size: tuple[int, int]
 
 
 def _read(source: FileSource, settings: SourceSettings, progress: Callable[[int], None]) -> _Read:
@@ -139,7 +141,8 @@ def _read(source: FileSource, settings: SourceSettings, progress: Callable[[int]
             continuous=not reader.moved,
             codec=video.codec_context.codec.canonical_name,
         )
-    return _Read(index, timeline)
+        size = video.codec_context.width, video.codec_context.height
+    return _Read(index, timeline, size)
 
 
 def _reader(container: InputContainer, video: VideoStream, name: str, settings: SourceSettings) -> PacketReader:

@@ -107,7 +107,7 @@ def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, pa
     write_part(made, path)
     journal.remove()
     boxes = sum(len(frame.detections) for frame in made.frames.values())
-    terminal.message(f"written: {path}, {len(made.frames)} frames with {boxes} detections")
+    terminal.message(f"written: {path}, {len(made.frames)} frames, {boxes} detections")
 
 
 class _Count:
