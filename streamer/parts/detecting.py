@@ -39,6 +39,7 @@ OF_THE_WORKER = (
 )
 """Settings of the detector that may differ from the plan's: they belong to the machine."""
 
+_AUTO = DetectorSettings().name
 _NOTHING: Mapping[int, FrameDetections] = {}
 
 
@@ -173,6 +174,8 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
             checksum the plan does not have.
     """
     given = {name: getattr(own, name) for name in own.model_fields_set}
+    if own.name == _AUTO:  # what it means has been decided by the plan
+        given.pop("name", None)
     for name, value in given.items():
         planned = getattr(plan.detector, name)
         if name == "name" and value != planned and not plan.model_sha256:

@@ -76,10 +76,11 @@ def test_a_part_is_written_once(folder: Path, run: Run) -> None:
         ({"part": 2}, "plan.json has the parts 0 to 1, no part 2"),
         ({"part": -1}, "plan.json has the parts 0 to 1, no part -1"),
         ({"assign": ["detector.min_score=0.1"]}, "detector.min_score is 0.1, but null in the plan; leave it out"),
+        ({"assign": ["tracker.name=iou"]}, "tracker.name does not change detections; --set takes detector.NAME=VALUE"),
         ({"source": Path("other.mp4")}, "other.mp4: is not the file of the plan"),
         ({"source": Path("absent.mp4")}, "absent.mp4: No such file"),
     ],
-    ids=["other part", "other file", "no folder", "no part", "negative", "setting", "other input", "no input"],
+    ids=["part", "file", "folder", "number", "negative", "setting", "no setting", "input", "no input"],
 )
 def test_bad_input_is_refused_in_one_line(folder: Path, run: Run, options: dict[str, Any], message: str) -> None:
     run(output="part.npz")
@@ -184,7 +185,7 @@ def test_a_signal_keeps_the_frames(program: Program, stalling: Stalling, number:
         process.send_signal(number)
         _, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == code
-    assert "frames are kept; the same command goes on" in errors
+    assert "frames are kept in out/.part-1.npz.journal; the same command goes on with them" in errors
     assert "Traceback" not in errors
     stalling.at(None)
     assert program(*ONE_PART).code == 0

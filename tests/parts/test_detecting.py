@@ -180,7 +180,7 @@ def test_a_machine_sets_its_device_and_threads_only(clip: Path) -> None:
     plan = plan_of(clip, 1, "detector.min_score=0.3")
     own = settings_of_worker(plan, DetectorSettings(device="gpu:1", workers=4))
     assert own == plan.detector.model_copy(update={"device": "gpu:1", "workers": 4})
-    assert settings_of_worker(plan, DetectorSettings(min_score=0.3)) == plan.detector
+    assert settings_of_worker(plan, DetectorSettings(name="auto", min_score=0.3)) == plan.detector
     with pytest.raises(ConfigError, match=r"detector\.min_score is 0\.1, but 0\.3 in the plan; leave it out"):
         settings_of_worker(plan, DetectorSettings(min_score=0.1))
     with pytest.raises(ConfigError, match=r"the plan has no checksum to compare the model /m\.onnx with"):

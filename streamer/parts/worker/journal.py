@@ -82,11 +82,12 @@ class Journal:
             with suppress(SinkUnavailable), cls(output) as journal:
                 journal.remove()
 
-    def begin(self, part: PartDetections) -> dict[int, FrameDetections]:
+    def begin(self, part: PartDetections, *, refused: Callable[[], None] = lambda: None) -> dict[int, FrameDetections]:
         """The frames that are detected already, by pts; empty if the journal is new, or of other detections.
 
         Args:
             part: what the part will be, without frames.
+            refused: called if the journal has frames of another plan, model or arithmetic, which are not used.
 
         Raises:
             SinkError: the journal cannot be written.
@@ -108,6 +109,8 @@ class Journal:
                 self._end = end
             os.ftruncate(self._file, self._end)
             return frames
+        if len(records) > 1:
+            refused()
         self._end = 0
         os.ftruncate(self._file, 0)
         self._append(_MAGIC + _record(head))
