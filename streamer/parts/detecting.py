@@ -20,24 +20,13 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext, Extensions
 from streamer.flow.queues import Closed
 from streamer.interfaces import StreamInfo
+from streamer.parts.matching import OF_THIS_MACHINE, planned_extensions
 from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Part, Plan
 from streamer.parts.values import FrameDetections, PartDetections
 from streamer.parts.worker.canary import canary_digest
 from streamer.parts.worker.fingerprint import fingerprint
 from streamer.parts.worker.part_job import PartJob
-
-OF_THE_WORKER = (
-    "device",
-    "gpu_memory_mb",
-    "threads",
-    "workers",
-    "timeout_s",
-    "on_hang",
-    "offline",
-    "optimize_graph",
-)
-"""Settings of the detector that may differ from the plan's: they belong to the machine."""
 
 _AUTO = DetectorSettings().name
 _NOTHING: Mapping[int, FrameDetections] = {}
@@ -49,9 +38,8 @@ class PartDetector:
     Args:
         plan: its input is on this machine.
         path: of the input, if it is not where the plan has it.
-        settings: the plan's, with values of this machine for `OF_THE_WORKER`, or another path of the same model; the
-            plan's if None.
-        extensions: settings of features of other packages.
+        settings: from `settings_of_worker`; the plan's if None.
+        extensions: settings of features of other packages; those of the plan's detector are in the plan.
         say: gets one line about each step that takes time.
 
     Attributes:
@@ -79,7 +67,7 @@ class PartDetector:
         model = _own_model(plan, settings)  # another model is refused before it is loaded
         width, height = plan.size
         info = StreamInfo(Path(plan.input.path).name, width, height, pixel_format="", time_base=plan.tick)
-        context = DetectorContext(info=info, say=say, extensions=extensions or {})
+        context = DetectorContext(info=info, say=say, extensions=planned_extensions(plan, extensions or {}))
         built = selection.build_detector(settings, context)
         self._detectors = built.detectors
         self.labels, self.reason = built.detectors[0].labels, built.reason
@@ -167,7 +155,8 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
 
     Args:
         plan: the plan.
-        own: what the user of this machine has set: `OF_THE_WORKER`, and another path of the plan's model as `name`.
+        own: what the user of this machine has set: of `matching.OF_THIS_MACHINE`, and as `name` another path of the
+            plan's model.
 
     Raises:
         ConfigError: a setting that differs from the plan's and belongs to it, or another path of a model whose
@@ -180,7 +169,7 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
         planned = getattr(plan.detector, name)
         if name == "name" and value != planned and not plan.model_sha256:
             raise ConfigError(f"the plan has no checksum to compare the model {value} with; put it at {planned}")
-        if name not in (*OF_THE_WORKER, "name") and value != planned:
+        if name not in (*OF_THIS_MACHINE, "name") and value != planned:
             differs = f"detector.{name} is {_shown(value)}, but {_shown(planned)} in the plan"
             raise ConfigError(f"{differs}; leave it out, or make a new plan")
     return plan.detector.model_copy(update=given)

@@ -9,17 +9,18 @@ thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.section import Section, validated
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import default_min_score
+from streamer.detectors.selection import default_min_score, own_section
 from streamer.errors import ConfigError
+from streamer.features import Extensions
 from streamer.parts.plan import Plan
 from streamer.parts.values import Worker
 from streamer.values.labels import LabelTable
@@ -52,7 +53,24 @@ def joined_settings(plan: Plan, settings: Settings) -> Settings:
     detector = _as_planned("detector", settings.detector, planned, fields, free)
     frames = validated(SourceSettings, plan.source, "source")
     source = _as_planned("source", settings.source, frames, set(plan.source), frozenset())
-    return settings.model_copy(update={"detector": detector, "source": source})
+    extensions = planned_extensions(plan, settings.extensions)
+    return settings.model_copy(update={"detector": detector, "source": source, "extensions": extensions})
+
+
+def planned_extensions(plan: Plan, given: Extensions) -> dict[str, Mapping[str, Any]]:
+    """Settings of features of other packages, with those of the plan's detector.
+
+    Raises:
+        ConfigError: other settings are given for the detector.
+    """
+    planned, mine = plan.extensions, own_section(plan.detector, given)
+    if mine and mine != planned:
+        (name,) = mine
+        raise ConfigError(
+            f"extensions.{name} is {mine[name]}, but the plan was made with {planned.get(name, {})}; leave it out, or "
+            "plan again"
+        )
+    return {**given, **planned}
 
 
 def _as_planned(section: str, given: S, planned: S, fields: Collection[str], free: Collection[str]) -> S:

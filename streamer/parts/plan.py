@@ -91,6 +91,7 @@ class Plan(Section):
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
         decoder_threads: how many threads each worker decodes with; frames of damaged packets depend on it.
         detector: all settings of the detector; its name may be the path of a model.
+        extensions: settings of a detector of another package, by its name.
         model_sha256: identifies the model (`streamer.detectors.selection.model_sha256`); empty if it is not known.
         parts: in order; together they have every frame exactly once.
     """
@@ -103,6 +104,7 @@ class Plan(Section):
     source: dict[str, Any] = Field(default_factory=dict)
     decoder_threads: int = 1
     detector: DetectorSettings = DetectorSettings()
+    extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     model_sha256: str = ""
     parts: tuple[Part, ...] = Field(min_length=1)
 

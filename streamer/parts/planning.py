@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import chosen, model_sha256
+from streamer.detectors.selection import chosen, model_sha256, own_section
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
 from streamer.parts.packet_index import PacketIndex, read_index
@@ -76,6 +76,7 @@ def make_plan(
         source=source_settings(settings.source),
         decoder_threads=settings.source.threads or _automatic_threads(),
         detector=detector,
+        extensions=own_section(detector, settings.extensions),
         model_sha256=model_sha256(detector),
         parts=made,
     )

@@ -13,6 +13,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.parts.detecting import PartDetector, settings_of_worker
+from streamer.parts.matching import joined_settings
 from streamer.parts.plan import Plan
 from streamer.parts.planning import make_plan
 from streamer.parts.values import FrameDetections, PartDetections
@@ -191,3 +192,18 @@ def test_the_detector_reports_what_a_run_keeps(clip: Path, detector: type[Number
     """The lowest score of all bounds, as `build_detector` computes it for a run."""
     with PartDetector(plan_of(clip, 1, "detector.min_score=0.4", "detector.min_scores={Number: 0.2}")):
         assert detector.contexts[-1].min_score == 0.2
+
+
+def test_settings_of_a_detector_of_another_package_are_in_the_plan(clip: Path, detector: type[NumberDetector]) -> None:
+    given = {NAME: {"level": 3}, "other": {"size": 1}}
+    settings = load_settings(None, [f"detector.name={NAME}"]).model_copy(update={"extensions": given})
+    plan = make_plan(clip, settings, 1)
+    assert plan.extensions == {NAME: {"level": 3}}
+    with PartDetector(plan):
+        assert detector.contexts[-1].extensions == {NAME: {"level": 3}}
+    message = r"extensions\.numbers is {'level': 4}, but the plan was made with {'level': 3}; leave it out"
+    with pytest.raises(ConfigError, match=message):
+        PartDetector(plan, extensions={NAME: {"level": 4}})
+    with pytest.raises(ConfigError, match=message):
+        joined_settings(plan, settings.model_copy(update={"extensions": {NAME: {"level": 4}}}))
+    assert joined_settings(plan, settings.model_copy(update={"extensions": {}})).extensions == plan.extensions
