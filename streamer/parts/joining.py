@@ -94,7 +94,7 @@ class JoinedDetectors(RunObserver):
                 f"the plan counts time in {self._plan.time_base} s, this file in {context.info.time_base} s; plan again"
             )
         self._stats = context.stats or self._stats
-        self._local = local = _LocalDetectors(lambda: self._checked(selection.build_detector(settings, context)))
+        self._local = local = _LocalDetectors(lambda: self._build(settings, context))
         with self._lock:
             first = self._taken(0)
         labels = self._labels = local.labels() if first is None else first.labels
