@@ -26,7 +26,7 @@ from streamer.values.labels import LabelTable
 
 S = TypeVar("S", bound=Section)
 
-OF_THIS_MACHINE = frozenset({*OF_THE_WORKER, "latency"})
+OF_THIS_MACHINE = frozenset({*OF_THE_WORKER, "latency", "remote"})
 """Settings of the detector that say how it runs here. A device that computes other numbers is found by its canary."""
 OF_DETECTIONS = frozenset({"classes", "min_score", "min_scores", "merge_twins"})
 """Settings of the detector that `ClassFilter` applies to its detections."""

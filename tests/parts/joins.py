@@ -18,7 +18,7 @@ from streamer.parts.part_file import part_name, write_part
 from streamer.parts.plan import Plan
 from streamer.run.outputs import Outputs
 from streamer.run.own_parts import OwnParts
-from streamer.run.session import Session
+from streamer.run.session import Session, StopHook
 from tests.parts.detector import NAME
 
 OUTPUTS = ("out{suffix}", "out.jsonl", "out.txt")
@@ -41,14 +41,20 @@ def settings_of(*assignments: str) -> Settings:
     return load_settings(None, [f"detector.name={NAME}", *assignments])
 
 
-def run(clip: Path, folder: Path, settings: Settings, own: OwnParts | None = None) -> Ran:
+def run(
+    clip: Path,
+    folder: Path,
+    settings: Settings,
+    own: OwnParts | None = None,
+    on_ready: StopHook = lambda _: None,
+) -> Ran:
     """Run a clip; its outputs go into a folder of that name."""
     folder.mkdir()
     names = [name.format(suffix=clip.suffix if clip.suffix in (".mp4", ".mkv", ".ts") else ".mkv") for name in OUTPUTS]
     paths = [folder / name for name in names]
     outputs = Outputs.of(settings, str(clip), typed=[str(paths[0])], jsonl=paths[1], mot=paths[2])
     reporter = SilentReporter()
-    Session(str(clip), outputs, settings, reporter, own=own).run()
+    Session(str(clip), outputs, settings, reporter, own=own).run(on_ready=on_ready)
     assert reporter.final is not None
     return Ran({path.name: path.read_bytes() for path in paths}, reporter.final)
 
@@ -63,9 +69,10 @@ def detect(plan: Plan, folder: Path, numbers: Iterable[int] | None = None) -> No
 
 
 def join(clip: Path, folder: Path, plan: Plan, parts: Path, settings: Settings, **options: Any) -> Ran:
-    """Join the parts in a folder; `options` of `FolderSupply`."""
+    """Join the parts in a folder; `options` of `FolderSupply`, `allow_mixed`, and `on_ready` of the run."""
     workers = SameWorkers(allow_mixed=options.pop("allow_mixed", False))
+    on_ready = options.pop("on_ready", lambda _: None)
     supply = FolderSupply(parts, plan, workers, **options)
     joined = JoinedDetectors(plan, supply, workers)
     own = OwnParts(detectors=joined, observers=(joined,))
-    return run(clip, folder, joined_settings(plan, settings), own)
+    return run(clip, folder, joined_settings(plan, settings), own, on_ready)
