@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import ssd
-from streamer.detectors.litert import worker_settings
+from streamer.detectors.litert import ssd
+from streamer.detectors.litert.runtime import worker_settings
 from streamer.detectors.onnx import families, header, labels
 from streamer.detectors.onnx.families import Recognised
 from streamer.detectors.onnx.family import Candidates
@@ -85,7 +85,7 @@ class OnnxDetector(DetectorFeature):
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:
-        """One detector for each worker, see `litert.worker_settings`; a single one on a GPU, warmed up."""
+        """One detector for each worker, see `worker_settings`; a single one on a GPU, warmed up."""
         if settings.sha256 is not None:
             raise ConfigError("detector.sha256 is for hub modules; an ONNX model is a file of yours")
         wanted = settings.workers
