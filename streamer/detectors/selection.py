@@ -31,6 +31,7 @@ class BuiltDetectors:
         name: `detector.name` after the choice, without a login.
         default_min_score: the lowest score that it reports by default.
         lowest_score: the lowest score that it reports now; None for the default.
+        notes: for the report of the run, one line each; complete when the run has ended.
     """
 
     detectors: Sequence[Detector]
@@ -39,6 +40,7 @@ class BuiltDetectors:
     name: str = ""
     default_min_score: float = 0.0
     lowest_score: float | None = None
+    notes: Sequence[str] = ()
 
 
 def build_detector(
@@ -134,8 +136,22 @@ def check_name(name: str) -> None:
     _entry_of(name)
 
 
-def title(settings: DetectorSettings) -> str:
+def default_min_score(settings: DetectorSettings) -> float:
+    """The lowest score that a detector reports by default, which need not be built.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    return float(feature.default_min_score)
+
+
+def title(settings: DetectorSettings, labels: LabelTable | None = None) -> str:
     """The name of a detector in messages, with the number of its classes if that is known without the model.
+
+    Args:
+        settings: name the detector.
+        labels: its classes, where the caller knows them.
 
     Raises:
         ConfigError, ModelError: as `check_name`.
@@ -143,7 +159,7 @@ def title(settings: DetectorSettings) -> str:
     _, feature = _entry_of(settings.name)
     shown = str(feature.title(settings.name)) if hasattr(feature, "title") else settings.name
     try:
-        return f"{shown}{class_count(feature.labels_of(settings))}"
+        return f"{shown}{class_count(labels or feature.labels_of(settings))}"
     except ModelError:
         return shown
 
