@@ -10,13 +10,23 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -86,6 +96,7 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
+        self._beside: Callable[[], str] = str
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
@@ -164,7 +175,22 @@ class Terminal:
             title: one of several inputs.
         """
         shows = self.shows_progress
-        return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows, title=title)
+        if live:
+            return LiveStatus(self.messages, shows=shows)
+        return RunProgress(self, total, shows=shows, title=title, beside=self._beside)
+
+    @contextmanager
+    def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
+        """While entered, progress displays that begin show this text, too.
+
+        Args:
+            text: short; any thread may call it.
+        """
+        self._beside = text
+        try:
+            yield
+        finally:
+            self._beside = str
 
     def report(self, report: Report) -> None:
         """Show the final report; it fits a screen of 80 x 24, and a line is one line in a file or a pipe."""
@@ -189,24 +215,34 @@ class RunProgress:
         total: number of frames; None if unknown.
         shows: False shows nothing.
         title: begins the line; empty for a single input.
+        beside: more to show, such as the state of workers; read whenever the line is drawn.
     """
 
-    def __init__(self, terminal: Terminal, total: int | None, *, shows: bool, title: str = "") -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        total: int | None,
+        *,
+        shows: bool,
+        title: str = "",
+        beside: Callable[[], str] = str,
+    ) -> None:
         self._title = readable(SECRETS.hide(title))
         self._terminal = terminal
         self._total = total
         self._began_s = self._shown_s = time.monotonic()
         self._bar: Progress | None = None
         self._shows = shows
+        self._beside = beside
         if shows and terminal.messages.is_terminal:
             self._bar = Progress(
                 *([TextColumn("{task.description}", markup=False, table_column=_title_column())] if title else []),
-                BarColumn(bar_width=20),  # the whole line fits 80 columns
+                BarColumn(bar_width=8 if beside() else 20),  # the whole line fits 80 columns
                 TaskProgressColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[fps]:.1f} fps"),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[lost]} lost"),
+                *([_Beside(beside)] if beside() else [TextColumn("{task.fields[lost]} lost")]),
                 console=terminal.messages,
                 refresh_per_second=4,
                 transient=True,
@@ -236,7 +272,20 @@ class RunProgress:
         elif self._shows and now_s - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now_s
             begin = self._title and f"{self._title}: "
-            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost))
+            more = (beside := self._beside()) and f", {beside}"
+            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost) + more)
+
+
+class _Beside(ProgressColumn):
+    """Text that changes while no frame is shown."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002
+        """See `rich.progress.ProgressColumn`."""
+        return Text(self._text())
 
 
 def _title_column() -> Column:

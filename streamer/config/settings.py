@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from streamer.config.analytics import AnalyticsSettings
+from streamer.config.cluster import ClusterSettings
 from streamer.config.detector import DetectorSettings
 from streamer.config.events import EventSettings, StoreSettings
 from streamer.config.notify import NotifySettings
@@ -120,6 +121,7 @@ class Settings(StreamSettings):
     """All settings of a run."""
 
     detector: DetectorSettings = DetectorSettings()
+    cluster: ClusterSettings = ClusterSettings()
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
     store: StoreSettings = StoreSettings()

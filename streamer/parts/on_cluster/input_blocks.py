@@ -49,13 +49,20 @@ class InputBlocks:
         Raises:
             SourceLost: the file cannot be read any more.
         """
-        part = self._plan.parts[number]
+        return self._traced(self._plan.parts[number])
+
+    def opening(self) -> list[int]:
+        """Numbers of the blocks that a worker needs to open the file, rising. Raises as `of`."""
+        return self._traced(None)
+
+    def _traced(self, part: Part | None) -> list[int]:
         try:
             with self._path.open("rb", buffering=0) as file:
                 traced = _TracedFile(file)
                 # As `PartSource` opens it; metadata and stream parameters need the same bytes.
                 with closing(av.open(traced, metadata_errors="replace")) as container:
-                    _read(container, part, self._path.name)
+                    if part is not None:
+                        _read(container, part, self._path.name)
                 return sorted(self._edges | traced.blocks)
         except (OSError, av.error.FFmpegError) as error:
             raise SourceLost(f"{self._path}: cannot be read any more: {error.strerror or error}") from error

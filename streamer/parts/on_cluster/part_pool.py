@@ -72,7 +72,7 @@ class PartPool:
         self._undelivered = set(self._waiting)
         self._tries: Counter[int] = Counter()
         self._needed = self._again = 0
-        self._last_reason = ""
+        self._warned = False
 
     def close(self) -> None:
         """Any thread: end the workers, and `run`."""
@@ -127,7 +127,7 @@ class PartPool:
 
     def _lose(self, worker: PoolWorker, why: str) -> None:
         worker.begin_life()
-        worker.state, self._last_reason = State.LOST, why
+        worker.state = State.LOST
         with suppress(Exception):  # it is gone anyway
             self._ray.kill(worker.actor)
         log.warning("%s is not used any more: %s", worker.name, why)
@@ -197,8 +197,9 @@ class PartPool:
             return
         if worker.state is not State.READY:
             worker.failed_starts += 1
-        elif not self._again:
-            log.warning("%s ended; its parts are detected again, here and from now on", worker.name)
+        elif not self._warned:
+            self._warned = True
+            log.warning("%s ended; its parts are detected again by others (the report counts them)", worker.name)
         self._give_back(worker)
         if kind is not Failure.PROCESS or worker.failed_starts > self._settings.retries:
             self._lose(worker, why)
@@ -216,8 +217,10 @@ class PartPool:
             free = [one for one in self._workers if one.state is State.READY and len(one.parts) < at_a_time]
             if not free:
                 return
-            worker = min(free, key=lambda one: len(one.parts))
             number = heapq.heappop(self._waiting)
+            if number not in self._undelivered:  # a process that was given up has sent it after all
+                continue
+            worker = min(free, key=lambda one: len(one.parts))
             worker.parts.append(number)
             if worker.sent is not None:
                 worker.send(self._blocks.of(number))
