@@ -161,6 +161,11 @@ class DetectorFeature(Protocol):
         return None
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The files and folders of its model; empty if it has none, or they are not on this machine."""
+        return ()
+
+    @classmethod
     def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
         """The detectors, one for each detector thread; usually one.
 

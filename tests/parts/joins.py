@@ -10,16 +10,19 @@ from typing import Any
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.observe.report import Report, SilentReporter
-from streamer.parts.detecting import PartDetector
+from streamer.parts.digests import picture_digest
 from streamer.parts.folder import FolderSupply
 from streamer.parts.joining import JoinedDetectors
 from streamer.parts.matching import SameWorkers, joined_settings
 from streamer.parts.part_file import part_name, write_part
+from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Plan
+from streamer.parts.values import FrameDetections, PartDetections
 from streamer.run.outputs import Outputs
 from streamer.run.own_parts import OwnParts
 from streamer.run.session import Session
-from tests.parts.detector import NAME
+from tests.parts.detector import LABELS, NAME, PictureDetector
+from tests.parts.parts import WORKER
 
 OUTPUTS = ("out{suffix}", "out.jsonl", "out.txt")
 
@@ -56,10 +59,13 @@ def run(clip: Path, folder: Path, settings: Settings, own: OwnParts | None = Non
 def detect(plan: Plan, folder: Path, numbers: Iterable[int] | None = None) -> None:
     """Detect parts, all by default, into a folder."""
     folder.mkdir(exist_ok=True)
-    with PartDetector(plan) as detector:
-        for part in plan.parts:
-            if numbers is None or part.number in numbers:
-                write_part(detector.detect(part), folder / part_name(part.number))
+    detector = PictureDetector()
+    for part in plan.parts:
+        if numbers is None or part.number in numbers:
+            with PartSource(plan, part) as source:
+                found = [FrameDetections(one.pts, picture_digest(one), detector.detect(one)) for one in source]
+            made = PartDetections(plan.digest, part.number, WORKER, LABELS, {one.pts: one for one in found})
+            write_part(made, folder / part_name(part.number))
 
 
 def join(clip: Path, folder: Path, plan: Plan, parts: Path, settings: Settings, **options: Any) -> Ran:

@@ -71,7 +71,7 @@ def test_a_wait_ends_when_the_part_arrives(tmp_path: Path) -> None:
 
 
 def test_close_ends_a_wait(tmp_path: Path) -> None:
-    parts = supply(tmp_path, waiting=lambda _: parts.close())
+    parts: FolderSupply = supply(tmp_path, waiting=lambda _: parts.close())
     with pytest.raises(Interrupted):
         parts.wait(0)
     with pytest.raises(Interrupted):
