@@ -272,8 +272,8 @@ class RunProgress:
         elif self._shows and now_s - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now_s
             begin = self._title and f"{self._title}: "
-            more = (beside := self._beside()) and f", {beside}"
-            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost) + more)
+            end = (beside := self._beside()) and f", {beside}"
+            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost) + end)
 
 
 class _Beside(ProgressColumn):
@@ -296,6 +296,5 @@ def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
     if total is None:
         return f"frame {shown}, {fps:.1f} fps, {lost} lost"
     left_s = max(0, total - shown) / fps if fps else 0.0
-    return (
-        f"frame {shown} of {total} ({100 * shown // max(total, 1)}%), {fps:.1f} fps, {left_s:.0f} s left, {lost} lost"
-    )
+    percent = 100 * shown // max(total, 1)
+    return f"frame {shown} of {total} ({percent}%), {fps:.1f} fps, {left_s:.0f} s left, {lost} lost"

@@ -1,4 +1,4 @@
-"""The option `--cluster` of `run`: plans the file, has its parts detected by workers on Ray, and joins them. Main thread.
+"""The option `--cluster` of `run`: plans the file, lets workers on Ray detect its parts, joins them. Main thread.
 
 Everything that is opened here is closed in the reverse order, however the run ends: the workers, then the connection or
 the local cluster.
@@ -88,5 +88,4 @@ def _frame_count(source: str, settings: Settings) -> int | None:
 
 def _planned(source: str, settings: Settings, parts: int, terminal: Terminal) -> Plan:
     with RunProgress(terminal, None, shows=terminal.shows_progress, title="plan") as progress:
-        plan = make_plan(Path(source), settings, parts, progress=progress.show)
-    return plan
+        return make_plan(Path(source), settings, parts, progress=progress.show)

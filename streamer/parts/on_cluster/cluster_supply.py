@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from streamer.cluster.connection import Cluster
-from streamer.config.cluster import ClusterSettings
+from streamer.config.settings import ClusterSettings
 from streamer.errors import ConfigError
 from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.deliveries import PoolStatus

@@ -71,7 +71,8 @@ def checked(ray: Any, error: BaseException, address: str) -> None:
             "streamer-video there"
         ) from error
     if failure_of(ray, error) is Failure.CLUSTER:
-        raise ClusterLost(f"the connection to {address} is lost ({reason(error)}); run again when it is back") from error
+        lost = f"the connection to {address} is lost ({reason(error)})"
+        raise ClusterLost(f"{lost}; run again when it is back") from error
 
 
 def reason(error: BaseException) -> str:

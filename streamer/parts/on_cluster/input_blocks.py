@@ -16,7 +16,7 @@ from av.container import InputContainer
 
 from streamer.errors import SourceLost
 from streamer.parts.plan import Part, Plan
-from streamer.parts.splitting import MOST_REORDERED
+from streamer.parts.splitting.split import MOST_REORDERED
 from streamer.sources.decode.opening import choose_video
 
 BLOCK_BYTES = 256 << 10
@@ -60,7 +60,7 @@ class InputBlocks:
             with self._path.open("rb", buffering=0) as file:
                 traced = _TracedFile(file)
                 # As `PartSource` opens it; metadata and stream parameters need the same bytes.
-                with closing(av.open(traced, metadata_errors="replace")) as container:
+                with closing(av.open(traced, "r", metadata_errors="replace")) as container:
                     if part is not None:
                         _read(container, part, self._path.name)
                 return sorted(self._edges | traced.blocks)

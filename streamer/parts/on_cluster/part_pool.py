@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from streamer.cluster.connection import Cluster
-from streamer.config.cluster import ClusterSettings
+from streamer.config.settings import ClusterSettings
 from streamer.errors import ConfigError, StreamerError
 from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.deliveries import Deliveries, PoolStatus

@@ -13,6 +13,7 @@ from streamer.parts.on_cluster.input_blocks import BLOCK_BYTES, InputBlocks
 from streamer.parts.on_cluster.received_input import ReceivedInput
 from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Plan
+from tests.disks import mounted_disk
 from tests.parts.identity import facts, planned, settings, whole
 
 FRAMES, GROUP, PARTS = 480, 8, 8
@@ -85,9 +86,11 @@ def test_copy_disappears_with_its_process(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.system
-def test_worker_with_a_full_disk_says_so(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
-    copy = ReceivedInput("clip.mp4", 1 << 30)
-    with pytest.raises(SinkError, match="cannot keep a copy of the input"):
-        for offset in range(0, 1 << 30, 1 << 20):
-            copy.write(offset, b"x" * (1 << 20))
+def test_worker_with_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mounted_disk(tmp_path, "1m") as disk:
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
+        copy = ReceivedInput("clip.mp4", 1 << 30)
+        copy.write(0, b"x" * 100_000)
+        with pytest.raises(SinkError, match="cannot keep a copy of the input"):
+            copy.write(1 << 20, b"x" * 1_000_000)
+        del copy
