@@ -20,14 +20,15 @@ from streamer.config.source import SourceSettings
 from streamer.detectors.selection import default_min_score, model_sha256, own_section
 from streamer.errors import ConfigError
 from streamer.features import Extensions
-from streamer.parts.detecting import OF_THE_WORKER
 from streamer.parts.plan import Plan
 from streamer.parts.values import Worker
 from streamer.values.labels import LabelTable
 
 S = TypeVar("S", bound=Section)
 
-OF_THIS_MACHINE = frozenset({*OF_THE_WORKER, "latency", "remote"})
+OF_THIS_MACHINE = frozenset(
+    {"offline", "device", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "latency", "remote"}
+)
 """Settings of the detector that say how it runs here. A device that computes other numbers is found by its canary."""
 OF_DETECTIONS = frozenset({"classes", "min_score", "min_scores", "merge_twins"})
 """Settings of the detector that `ClassFilter` applies to its detections."""
