@@ -93,6 +93,15 @@ def test_bad_input_is_refused_in_one_line(folder: Path, run: Run, options: dict[
     assert (folder / "mine.npz").read_text() == "a file of the user"
 
 
+def test_a_complete_part_needs_neither_video_nor_model(folder: Path, run: Run) -> None:
+    run()
+    (folder / "clip.mp4").unlink()
+    (folder / "boxes.txt").unlink()
+    assert run() == (0, "out/part-1.npz is complete already\n")
+    assert run(part=0)[0] == 2
+    assert [path.name for path in (folder / "out").iterdir()] == ["part-1.npz"]
+
+
 def test_a_part_of_another_plan_is_refused(folder: Path, run: Run) -> None:
     run(output="part.npz")
     plan = make_plan(folder / "clip.mp4", detections_of(folder / "boxes.txt"), 3)
@@ -106,7 +115,7 @@ def test_another_model_is_refused(folder: Path, run: Run) -> None:
     code, errors = run()
     assert code == 2
     assert "boxes.txt of this machine is not the plan's: its SHA-256 is" in errors
-    assert not list((folder / "out").glob("*.npz"))
+    assert not list((folder / "out").iterdir())
 
 
 def test_the_model_may_be_elsewhere_on_this_machine(folder: Path, run: Run) -> None:

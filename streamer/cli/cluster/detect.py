@@ -50,7 +50,7 @@ def detect(
     with command(quiet=quiet, has_options=False) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.parts.detecting import PartDetector, settings_of_worker
-        from streamer.parts.part_file import part_path
+        from streamer.parts.part_file import part_name, part_path
         from streamer.parts.plan_file import check_input, read_plan
         from streamer.parts.worker.complete import is_complete
         from streamer.parts.worker.journal import Journal
@@ -61,14 +61,14 @@ def detect(
         chosen = _part(planned, part, plan)
         own = load_settings(config, assign or [], {"detector.name": detector, "detector.offline": offline or None})
         settings = settings_of_worker(planned, own.detector)
-        check_input(planned, source)
-        if output.endswith("/"):
-            make_folder(Path(output))
-        path = part_path(Path(output), part)
+        path = Path(output) / part_name(part) if output.endswith("/") else part_path(Path(output), part)
         if is_complete(path, planned, chosen, say=terminal.message):
             Journal.remove_old(path)
             terminal.message(f"{path} is complete already")
             return
+        check_input(planned, source)
+        if output.endswith("/"):
+            make_folder(path.parent)
         with Journal(path, waiting=lambda: terminal.message(_waits(path))) as journal:
             if is_complete(path, planned, chosen):  # another process has done it meanwhile
                 journal.remove()

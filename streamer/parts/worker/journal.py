@@ -73,6 +73,8 @@ class Journal:
         raise SinkUnavailable(f"cannot lock {self.path}: other processes replace it; choose another output")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if os.fstat(self._file).st_size == 0:  # refused before the first frame
+            self.remove()
         self._close()
 
     @classmethod
