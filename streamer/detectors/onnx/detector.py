@@ -42,6 +42,7 @@ class OnnxDetector(DetectorFeature):
         self._model: Recognised
         self._labels: LabelTable
         self._session: Session | None
+        self._adapter: FamilyAdapter
         if other is None:
             self._model, self._labels = _recognised(settings)
             self._session = Session(_file_of(settings), settings)
