@@ -15,6 +15,7 @@ from streamer.errors import ConfigError
 from streamer.system.secrets import SECRETS, redacted
 
 SCHEMES = ("kserve+http://", "kserve+https://")
+PREFIX = "kserve+"
 EXAMPLE = "kserve+http://HOST:8000/v2/models/NAME"
 _MODEL = re.compile(r"(?P<base>(?:/[^/]+)*?/v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/?")
 
@@ -53,7 +54,7 @@ class ModelAddress:
         except ValueError as error:
             raise ConfigError(wrong) from error
         found = _MODEL.fullmatch(parts.path)
-        if not host or found is None:
+        if not host or found is None or not address.lower().startswith(SCHEMES):
             raise ConfigError(wrong)
         if parts.query or parts.fragment:
             raise ConfigError(f"{redacted(text)} ends in ? or #, which models on servers do not have: give {EXAMPLE}")

@@ -78,7 +78,9 @@ class Connection:
         self._session = requests.Session()
         self._session.trust_env = False  # a login in ~/.netrc, which would be read for every request
         self._session.headers.update({"User-Agent": "streamer", "Accept-Encoding": "identity"})
-        self._session.mount("http", Transport(self._limit, tls_context(address, settings)))
+        transport = Transport(self._limit, tls_context(address, settings))
+        self._session.adapters.clear()  # the longest prefix wins
+        self._session.mount("http", transport)
         self._proxies = requests.utils.get_environ_proxies(address.server)
 
     def get(self, path: str, limit_s: float) -> Answer:

@@ -18,7 +18,7 @@ import numpy as np
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.kserve import metadata, object_detection
-from streamer.detectors.kserve.address import SCHEMES, ModelAddress
+from streamer.detectors.kserve.address import PREFIX, ModelAddress
 from streamer.detectors.kserve.connection import Connection
 from streamer.detectors.kserve.metadata import ServedModel
 from streamer.detectors.kserve.model import Adapter, KServeModel
@@ -46,8 +46,8 @@ class KServeDetector(DetectorFeature):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether the name begins with `kserve+http://` or `kserve+https://`."""
-        return name.casefold().startswith(SCHEMES)
+        """Whether the name begins with `kserve+`; `ModelAddress` refuses other schemes than http and https."""
+        return name.casefold().startswith(PREFIX)
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[RemoteDetector]:

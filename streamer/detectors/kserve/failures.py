@@ -39,7 +39,8 @@ def is_timeout(error: BaseException) -> bool:
     import requests
     import urllib3
 
-    kinds = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+    # A refused connection is a ConnectTimeoutError of urllib3, too.
+    kinds = (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
     return any(isinstance(one, kinds) for one in _chain(error))
 
 

@@ -92,6 +92,7 @@ class _Tls(HTTPSConnection):
     def connect(self) -> None:
         super().connect()
         assert self.sock is not None
+        self.is_verified = True  # or the user accepts any certificate, and wants no warning of urllib3 about it
         self.limit.attach(self.sock)
 
 
