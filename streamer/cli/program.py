@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
+from streamer.cli.cluster import detect as detect_command
+from streamer.cli.cluster import plan as plan_command
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
@@ -58,6 +60,8 @@ app.command()(serve_command.serve)
 app.command()(check_command.check)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
+app.command(hidden=True)(plan_command.plan)
+app.command(hidden=True)(detect_command.detect)
 
 models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)

@@ -14,8 +14,8 @@ from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, StreamerError
 from streamer.observe.report import Progress, Report, Reporter
 from streamer.observe.run_name import input_name
-from streamer.run.build import OwnParts
 from streamer.run.inputs import PlannedRun
+from streamer.run.own_parts import OwnParts
 from streamer.run.session import Session, StopHook
 from streamer.system.secrets import redacted
 
