@@ -7,15 +7,14 @@ a login to another server.
 from __future__ import annotations
 
 import http.client
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamer.config.detector import RemoteSettings
-from streamer.detectors.kserve import failures
+from streamer.detectors.kserve import answers
 from streamer.detectors.kserve.address import ModelAddress
+from streamer.detectors.kserve.answers import Answer
 from streamer.detectors.kserve.login import Login
 from streamer.detectors.kserve.time_limit import TimeLimit
 from streamer.errors import ConfigError, DetectorError, DetectorUnreachable
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
 LONGEST_ANSWER = 256 * 2**20
 """Bytes. The outputs of detectors have less than 10 MB."""
 Body = Sequence[bytes | memoryview]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the server answered.
-
-    Attributes:
-        status: such as 200.
-        headers: by name; names in any case.
-        body: the whole body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the server did what was asked."""
-        return 200 <= self.status < 300
-
-    def json(self) -> dict[str, Any] | None:
-        """The body, if it is a JSON object; else None."""
-        try:
-            value = json.loads(self.body)
-        except ValueError:  # also a body that is no text
-            return None
-        return value if isinstance(value, dict) else None
 
 
 class Connection:
@@ -107,18 +78,18 @@ class Connection:
         from urllib3.exceptions import HTTPError
 
         if limit_s <= 0:
-            raise DetectorUnreachable(failures.late(self.address, limit_s))
+            raise DetectorUnreachable(answers.late(self.address, limit_s))
         request = requests.Request(method, f"{self.address.server}{path}", {**headers, **self._login.headers()})
         prepared = self._session.prepare_request(request)
         prepared.body = body  # type: ignore[assignment]  # parts, which requests would send in chunks
         try:
-            with self._limit.within(limit_s):
-                answer = self._send(prepared, limit_s)
+            self._limit.begin(limit_s)
+            answer = self._send(prepared, limit_s)
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
-            if self._limit.is_over or failures.is_timeout(error):
-                raise DetectorUnreachable(failures.late(self.address, limit_s)) from error
-            raise DetectorUnreachable(failures.reason(self.address, error)) from error
-        if answer.status in failures.LOGIN:
+            if answers.is_timeout(error):
+                raise DetectorUnreachable(answers.late(self.address, limit_s)) from error
+            raise DetectorUnreachable(answers.reason(self.address, error)) from error
+        if answer.status in answers.LOGIN:
             with suppress(ConfigError):  # the file may be gone while it is replaced
                 self._login.read()  # a token of Kubernetes changes every hour
         return answer
@@ -130,7 +101,7 @@ class Connection:
             length = int(response.headers.get("Content-Length", -1))
             body = b"" if length > LONGEST_ANSWER else response.raw.read(LONGEST_ANSWER + 1, decode_content=True)
             if max(length, len(body)) > LONGEST_ANSWER:
-                raise DetectorError(failures.too_long(self.address, LONGEST_ANSWER))
+                raise DetectorError(answers.too_long(self.address, LONGEST_ANSWER))
             if len(body) < length and "Content-Encoding" not in response.headers:
                 raise http.client.IncompleteRead(body, length - len(body))
             return Answer(response.status_code, response.headers, body)

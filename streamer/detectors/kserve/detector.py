@@ -39,8 +39,8 @@ _SIZE = (1280, 720)
 """Of the first frame, if the size of those to come is not known."""
 
 
-class KServeDetector(DetectorFeature):
-    """Builds the detectors of a model on a server."""
+class KServeDetector(RemoteDetector, DetectorFeature):
+    """A model on a server."""
 
     default_min_score: ClassVar[float] = DEFAULT_MIN_SCORE
 
@@ -76,7 +76,7 @@ class KServeDetector(DetectorFeature):
                 settings.remote.deadline_s,
             )
         breaker = CircuitBreaker()
-        return [RemoteDetector.of(model, breaker, settings, context) for model in models]
+        return [cls.of(model, breaker, settings, context) for model in models]
 
 
 def _models(address: ModelAddress, settings: DetectorSettings, count: int) -> list[KServeModel]:

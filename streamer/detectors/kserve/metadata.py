@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from streamer.detectors.kserve import failures
-from streamer.detectors.kserve.connection import Answer, Connection
+from streamer.detectors.kserve import answers
+from streamer.detectors.kserve.answers import Answer
+from streamer.detectors.kserve.connection import Connection
 from streamer.detectors.kserve.tensors import DTYPES
 from streamer.detectors.onnx.header import Dimension, Header, Tensor
 from streamer.errors import DetectorError, DetectorUnreachable, ModelError
@@ -66,8 +67,8 @@ def _asked(connection: Connection, path: str) -> Answer:
         raise ModelError(f"{error}; {_START}") from error
     except DetectorError as error:
         raise ModelError(str(error)) from error
-    if failures.is_about_login(answer):
-        raise ModelError(failures.refusal(connection.address, answer))
+    if answers.is_about_login(answer):
+        raise ModelError(answers.refusal(connection.address, answer))
     return answer
 
 
@@ -76,7 +77,7 @@ def _no_model(connection: Connection, answer: Answer) -> str:
     address = connection.address
     is_unknown = answer.status in (400, 404) and "not ready" not in str(answer.json())
     if not is_unknown:
-        return failures.refusal(address, answer)
+        return answers.refusal(address, answer)
     names = _names_of_models(connection)
     if address.version and address.name in names:
         return f"{address.server} has no version {address.version} of the model {address.name}"

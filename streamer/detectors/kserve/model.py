@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from streamer.detectors.kserve import failures, tensors
+from streamer.detectors.kserve import answers, tensors
 from streamer.detectors.kserve.address import ModelAddress
-from streamer.detectors.kserve.connection import Answer, Connection
+from streamer.detectors.kserve.answers import Answer
+from streamer.detectors.kserve.connection import Connection
 from streamer.detectors.kserve.tensors import Array, Request
 from streamer.errors import DetectorError, DetectorUnreachable, InvalidOutput
 from streamer.values.frame import Frame
@@ -89,8 +90,8 @@ class KServeModel:
     def probe(self, limit_s: float) -> None:
         """See `RemoteModel`."""
         answer = self._connection.get(f"{self._address.path}/ready", limit_s)
-        if failures.is_about_login(answer):
-            raise DetectorUnreachable(failures.refusal(self._address, answer))
+        if answers.is_about_login(answer):
+            raise DetectorUnreachable(answers.refusal(self._address, answer))
         if not answer.is_success:
             raise DetectorUnreachable(f"{self._address}: the model is not ready")
 
@@ -112,8 +113,8 @@ class KServeModel:
 
     def _refused(self, answer: Answer, left_s: float) -> DetectorError:
         """The server is away, or does not want this frame: which, its codes alone do not tell."""
-        reason = failures.refusal(self._address, answer)
-        if failures.is_away(answer):
+        reason = answers.refusal(self._address, answer)
+        if answers.is_away(answer):
             return DetectorUnreachable(reason)
         try:
             self.probe(left_s)

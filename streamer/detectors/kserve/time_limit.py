@@ -1,94 +1,102 @@
-"""Ends a blocking call on a socket when its time is over, or when another thread wants it to end.
+"""Sockets with one time limit for a whole request, and a way for another thread to end it.
 
-The time limits of `requests` are for single reads and writes: a server that sends a byte now and then would hold its
-caller. So a thread shuts the socket down; the call then fails at once. The thread of the caller makes the call.
+The time limits of `requests` are for single reads: a server that sends a byte now and then would hold its caller. These
+sockets wait, in each of their calls, no longer than what is left of the limit.
 """
 
 from __future__ import annotations
 
-import math
 import socket
+import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from threading import Condition
-from typing import Protocol
+from contextlib import suppress
+from threading import Lock
+from typing import Any
 
-from streamer.system.threads import Thread
-
-
-class Connected(Protocol):
-    """A socket, also of TLS."""
-
-    def shutdown(self, how: int, /) -> None: ...
+_LIMIT = "time_limit"
+"""The attribute of the sockets below that has their `TimeLimit`."""
 
 
 class TimeLimit:
-    """The limit of the calls of one connection, one at a time.
+    """The limit of the requests of one connection, one at a time.
 
     The names of hosts are looked up by the system, with its own limit.
     """
 
     def __init__(self) -> None:
-        self._changed = Condition()  # guards all below
-        self._socket: Connected | None = None
-        self._ends_s = math.inf  # of the call
-        self._wakes_s = math.inf  # of the thread
-        self._is_over = False
+        self._ends_s = 0.0  # of the request; used by its thread only
+        self._lock = Lock()  # guards the two below
+        self._socket: socket.socket | None = None
         self._closed = False
-        self._thread: Thread | None = None
 
-    @contextmanager
-    def within(self, limit_s: float) -> Iterator[None]:
-        """A call that takes no longer; what it raises is passed on."""
-        with self._changed:
-            self._ends_s = time.monotonic() + limit_s
-            self._is_over = self._closed
-            if self._thread is None and not self._closed:
-                self._thread = Thread("time-limit", self._watch, shared=True)
-                self._thread.start()
-            elif self._ends_s < self._wakes_s:  # else it looks in time anyway: most calls wake no thread
-                self._changed.notify_all()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._ends_s = math.inf
+    def begin(self, limit_s: float) -> None:
+        """A request begins, and takes no longer than this."""
+        self._ends_s = time.monotonic() + limit_s
 
-    def attach(self, connected: Connected) -> None:
-        """The socket that the calls use from now on."""
-        with self._changed:
+    def left_s(self) -> float:
+        """What is left for the request.
+
+        Raises:
+            TimeoutError: nothing.
+        """
+        left_s = self._ends_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        return left_s
+
+    def limited(self, connected: socket.socket) -> LimitedSocket:
+        """A connected socket with this limit, in place of the given one."""
+        made = LimitedSocket(connected.family, connected.type, connected.proto, fileno=connected.detach())
+        setattr(made, _LIMIT, self)
+        return made
+
+    def limit(self, context: ssl.SSLContext) -> None:
+        """From now on the TLS sockets of a context have this limit."""
+        context.sslsocket_class = type("LimitedTlsSocket", (LimitedTlsSocket,), {_LIMIT: self})
+
+    def attach(self, connected: socket.socket) -> None:
+        """The socket that `close` ends."""
+        with self._lock:
             self._socket = connected
-            if self._is_over:
-                self._shut_down()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the last call was ended from here."""
-        with self._changed:
-            return self._is_over
+            if self._closed:
+                _shut_down(connected)
 
     def close(self) -> None:
-        """End the call in progress and all to come. Any thread; may be called twice."""
-        with self._changed:
-            self._closed = self._is_over = True
-            self._shut_down()
-            self._changed.notify_all()
+        """End the request in progress and all to come. Any thread; may be called twice."""
+        with self._lock:
+            self._closed = True
+            if self._socket is not None:
+                _shut_down(self._socket)
 
-    def _watch(self) -> None:
-        with self._changed:
-            while not self._closed:
-                left_s = self._ends_s - time.monotonic()
-                if left_s <= 0:
-                    self._is_over, self._ends_s = True, math.inf
-                    self._shut_down()
-                    continue
-                self._wakes_s = self._ends_s
-                self._changed.wait(None if math.isinf(left_s) else left_s)
 
-    def _shut_down(self) -> None:
-        """With the lock."""
-        connected, self._socket = self._socket, None
-        if connected is not None:
-            with suppress(OSError, ValueError):  # it is closed already
-                connected.shutdown(socket.SHUT_RDWR)
+class LimitedSocket(socket.socket):
+    """A socket whose calls obey a `TimeLimit`."""
+
+    time_limit: TimeLimit
+
+    def recv_into(self, *arguments: Any) -> int:
+        self.settimeout(self.time_limit.left_s())
+        return super().recv_into(*arguments)
+
+    def sendall(self, *arguments: Any) -> None:
+        self.settimeout(self.time_limit.left_s())  # of the whole call, however often it sends
+        super().sendall(*arguments)
+
+
+class LimitedTlsSocket(ssl.SSLSocket):
+    """The same for TLS."""
+
+    time_limit: TimeLimit
+
+    def recv_into(self, *arguments: Any) -> int:
+        self.settimeout(self.time_limit.left_s())
+        return super().recv_into(*arguments)
+
+    def send(self, *arguments: Any) -> int:
+        self.settimeout(self.time_limit.left_s())
+        return super().send(*arguments)
+
+
+def _shut_down(connected: socket.socket) -> None:
+    with suppress(OSError, ValueError):  # it is closed already
+        connected.shutdown(socket.SHUT_RDWR)

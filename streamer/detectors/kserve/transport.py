@@ -1,4 +1,4 @@
-"""The sockets of `requests`: each is known to a `TimeLimit`, and notices a server that has disappeared.
+"""The sockets of `requests`: each obeys a `TimeLimit`, and notices a server that has disappeared.
 
 Imported when a connection is made, because `requests` takes 0.1 s.
 """
@@ -44,12 +44,14 @@ class Transport(HTTPAdapter):
     """Makes the connections of a session.
 
     Args:
-        limit: gets every socket.
+        limit: of every socket.
         context: of TLS; None without.
     """
 
     def __init__(self, limit: TimeLimit, context: ssl.SSLContext | None) -> None:
         self._limit, self._context = limit, context
+        if context is not None:
+            limit.limit(context)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -83,6 +85,7 @@ class _Plain(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
+        self.sock = self.limit.limited(self.sock)
         self.limit.attach(self.sock)
 
 

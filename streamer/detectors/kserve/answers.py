@@ -1,20 +1,19 @@
-"""Failed requests in words, without a login. Pure; any thread."""
+"""Answers of a server, and failed requests in words, without a login. Pure; any thread."""
 
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from streamer.detectors.kserve.address import ModelAddress
 from streamer.network import certificates
 from streamer.system.secrets import redacted
-
-if TYPE_CHECKING:
-    from streamer.detectors.kserve.connection import Answer
 
 LOGIN = (401, 403, 407)
 _AWAY = (408, 425, 429, 502, 503, 504)
@@ -22,6 +21,34 @@ _AWAY = (408, 425, 429, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SHOWN = 200
 """Characters of an answer in a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered.
+
+    Attributes:
+        status: such as 200.
+        headers: by name; names in any case.
+        body: the whole body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the server did what was asked."""
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, Any] | None:
+        """The body, if it is a JSON object; else None."""
+        try:
+            value = json.loads(self.body)
+        except ValueError:  # also a body that is no text
+            return None
+        return value if isinstance(value, dict) else None
 
 
 def late(address: ModelAddress, limit_s: float) -> str:
