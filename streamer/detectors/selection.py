@@ -12,7 +12,7 @@ from typing import Any
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.errors import ConfigError, ModelError, StreamerError
-from streamer.features import DetectorChooser, DetectorContext, section_of
+from streamer.features import DetectorChooser, DetectorContext, Extensions, section_of
 from streamer.interfaces import Detector
 from streamer.models import handles
 from streamer.models.hub_cache import sha256_of
@@ -179,6 +179,16 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
     if labels is None:
         raise ConfigError(f"the classes of {entry} are not known before it runs; name another detector")
     return labels
+
+
+def own_section(settings: DetectorSettings, extensions: Extensions) -> dict[str, dict[str, Any]]:
+    """What `extensions` has for the detector, by its name; empty for a detector without settings of its own there.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    entry, _ = _entry_of(settings.name)
+    return {entry: dict(extensions[entry])} if entry in extensions else {}
 
 
 def model_sha256(settings: DetectorSettings) -> str:

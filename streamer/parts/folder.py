@@ -79,7 +79,7 @@ class FolderSupply:
             if header is None:
                 continue
             if header.plan_digest == self._digest:
-                self._workers.add(f"part {header.number}", header.worker)
+                self._workers.add(f"the worker of part {header.number}", header.worker)
                 self._files.setdefault(header.number, path)
                 self._arrived_s = time.monotonic()
             elif path in self._names:

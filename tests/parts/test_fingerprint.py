@@ -68,8 +68,7 @@ def test_a_model_that_is_not_on_this_machine_has_no_checksum(monkeypatch: pytest
 
 
 def test_a_fingerprint_has_the_versions_of_the_libraries_in_use() -> None:
-    worker = fingerprint(DetectorSettings(name="starter", precision="float32"), "canary")
+    worker = fingerprint(DetectorSettings(name="starter"), "model", "canary")
     assert worker.versions["av"] == "18.1.0"
     assert "libavcodec" in worker.versions
-    assert worker.canary == "canary"
-    assert worker.precision == "float32"
+    assert (worker.model, worker.precision, worker.canary) == ("model", "float32", "canary")

@@ -16,7 +16,6 @@ from pathlib import Path
 import av
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.selection import model_sha256
 from streamer.parts.values import Worker
 
 _LIBRARIES = {
@@ -36,21 +35,19 @@ _FLAGS = re.compile(r"\b(?:sse4_2|f16c|fma|avx\w*|amx\w*|asimd\w*|sve\w*|bf16|i8
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
-def fingerprint(settings: DetectorSettings, canary: str) -> Worker:
+def fingerprint(settings: DetectorSettings, model: str, canary: str) -> Worker:
     """This machine as a worker, once the detector is loaded.
 
     Args:
-        settings: of the detector that runs; not `auto`.
+        settings: of the detector that runs.
+        model: from `selection.model_sha256`.
         canary: from `canary_digest`.
-
-    Raises:
-        ModelError: the model's files cannot be read.
     """
     gpus = () if settings.device == "cpu" else gpu_names()
     return Worker(
         machine=", ".join((cpu_name(), *gpus)),
         versions=dict(_versions()),
-        model=model_sha256(settings),
+        model=model,
         precision=settings.precision,
         canary=canary,
     )

@@ -73,6 +73,8 @@ class Journal:
         raise SinkUnavailable(f"cannot lock {self.path}: other processes replace it; choose another output")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if os.fstat(self._file).st_size == 0:  # refused before the first frame
+            self.remove()
         self._close()
 
     @classmethod
@@ -82,11 +84,12 @@ class Journal:
             with suppress(SinkUnavailable), cls(output) as journal:
                 journal.remove()
 
-    def begin(self, part: PartDetections) -> dict[int, FrameDetections]:
+    def begin(self, part: PartDetections, *, refused: Callable[[], None] = lambda: None) -> dict[int, FrameDetections]:
         """The frames that are detected already, by pts; empty if the journal is new, or of other detections.
 
         Args:
             part: what the part will be, without frames.
+            refused: called if the journal has frames of another plan, model or arithmetic, which are not used.
 
         Raises:
             SinkError: the journal cannot be written.
@@ -108,6 +111,8 @@ class Journal:
                 self._end = end
             os.ftruncate(self._file, self._end)
             return frames
+        if len(records) > 1:
+            refused()
         self._end = 0
         os.ftruncate(self._file, 0)
         self._append(_MAGIC + _record(head))
