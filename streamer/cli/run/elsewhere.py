@@ -49,8 +49,15 @@ class Elsewhere:
         for name, value in (("--parts-in", self.parts_in), ("--wait-for", self.wait_s)):
             if value is not None and self.plan is None:
                 raise ConfigError(f"{name} is for the parts of a plan; give --plan, too")
-        if self.allow_mixed and self.plan is None and self.cluster is None:
+        if self.wait_s is not None and self.wait_s < 0:
+            raise ConfigError(f"--wait-for is a number of seconds from 0 on, not {self.wait_s:g}")
+        if self.allow_mixed and not self.is_used:
             raise ConfigError("--allow-mixed is for --plan and --cluster; give one of them")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether other processes detect."""
+        return self.plan is not None or self.cluster is not None
 
     def refuse_several(self) -> None:
         """Several inputs: `batch` is for those.
@@ -58,7 +65,7 @@ class Elsewhere:
         Raises:
             ConfigError: the options are for one input.
         """
-        if self.plan is not None or self.cluster is not None:
+        if self.is_used:
             raise ConfigError("--plan and --cluster are for one file; 'streamer batch' takes several")
 
     @contextmanager
@@ -86,10 +93,10 @@ class Elsewhere:
         workers = SameWorkers(allow_mixed=self.allow_mixed)
 
         def waiting(missing: Sequence[int]) -> None:
+            makes = f"'streamer detect {self.plan} --part {missing[0]} -o {folder}' makes "
             terminal.message(
-                f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}; "
-                f"'streamer detect {self.plan} --part {missing[0]} -o {folder}' makes one; "
-                "--wait-for 0 detects here what is missing"
+                f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}; {makes}"
+                f"{'it' if len(missing) == 1 else 'one'}. With --wait-for 0 this run detects what is missing"
             )
 
         supply = FolderSupply(folder, plan, workers, wait_s=self.wait_s, waiting=waiting)
