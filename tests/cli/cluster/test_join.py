@@ -7,11 +7,14 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.cli.program import DEADLINE_S, Program
+from streamer.cli.program import app
+from tests.cli.program import DEADLINE_S, Program, Result
 from tests.clips import write_video
 
 FRAMES = 30
@@ -19,10 +22,20 @@ LONG_AGO_S = 1_700_000_000
 JOIN = ("run", "clip.mp4", "--plan", "plan.json", "--parts-in", "parts", "-o", "out.mp4")
 
 
+class InProcess(Program):
+    """The program in this process, which starts faster."""
+
+    def __call__(self, *arguments: str | Path, columns: int = 200) -> Result:  # noqa: ARG002
+        """Run to the end."""
+        with chdir(self.folder):
+            done = CliRunner().invoke(app, [*map(str, arguments)])
+        return Result(done.exit_code, done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a clip, its plan, its parts, and the outputs of a single run."""
-    program = Program(tmp_path_factory.mktemp("job"))
+    program = InProcess(tmp_path_factory.mktemp("job"))
     write_video(program.folder / "clip.mp4", frames=FRAMES, options={"g": "10"})
     boxes = [f"{frame},-1,{10 + frame},20,40,50,0.9,-1,-1,-1\n" for frame in range(1, FRAMES + 1)]
     (program.folder / "boxes.txt").write_text("".join(boxes))
@@ -36,10 +49,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def program(made: Path, tmp_path: Path) -> Program:
+def program(made: Path, tmp_path: Path) -> InProcess:
     folder = tmp_path / "job"
     shutil.copytree(made, folder)
-    return Program(folder)
+    return InProcess(folder)
 
 
 def test_the_join_is_the_single_run(program: Program) -> None:
@@ -111,19 +124,6 @@ def test_a_second_join_into_the_same_output_is_refused(program: Program) -> None
     assert program(*JOIN, "--wait-for", "0", "--overwrite").code == 0
 
 
-def test_bad_input_is_one_line(program: Program) -> None:
-    for number, (make, arguments, message) in enumerate(BAD):
-        (program.folder / "parts").rename(program.folder / f"kept-{number}")
-        shutil.copytree(program.folder / f"kept-{number}", program.folder / "parts")
-        make(program.folder)
-        before = program.files()
-        result = program("run", *arguments, "--jsonl", f"new-{number}/x.jsonl", "-o", f"out-{number}.mp4")
-        assert_refused(result.code, result.errors, message)
-        assert {name for name in program.files() - before if not name.startswith("new-")} == set()
-        shutil.rmtree(program.folder / "parts")
-        (program.folder / f"kept-{number}").rename(program.folder / "parts")
-
-
 def nothing(folder: Path) -> None:
     del folder
 
@@ -159,6 +159,17 @@ BAD: tuple[tuple[Callable[[Path], None], tuple[str, ...], str], ...] = (
     (nothing, ("clip.mp4", "--parts-in", "parts"), "--parts-in is for the parts of a plan; give --plan, too"),
     (nothing, ("clip.mp4", *PLAN[:2], "--parts-in", "clip.mp4"), "clip.mp4 is no folder"),
 )
+
+
+@pytest.mark.parametrize(("make", "arguments", "message"), BAD)
+def test_bad_input_is_one_line(
+    program: Program, make: Callable[[Path], None], arguments: tuple[str, ...], message: str
+) -> None:
+    make(program.folder)
+    before = program.files()
+    done = program("run", *arguments, "--jsonl", "out.jsonl", "-o", "out.mp4")
+    assert_refused(done.code, done.errors, message)
+    assert program.files() == before
 
 
 def waiting_line(process: subprocess.Popen[str]) -> str:
