@@ -178,7 +178,8 @@ class JoinedDetectors(RunObserver):
             labels = built.detectors[0].labels
             if self._labels is not None and labels != self._labels:
                 raise ConfigError(f"{built.name} has other classes here than the parts; give the model of the plan")
-            self._workers.add("this machine", fingerprint(settings, canary_digest(built.detectors[0])))
+            worker = fingerprint(settings, selection.model_sha256(settings), canary_digest(built.detectors[0]))
+            self._workers.add("this machine", worker)
         except BaseException:
             for detector in built.detectors:
                 detector.close()

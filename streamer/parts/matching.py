@@ -9,24 +9,26 @@ thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.section import Section, validated
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import default_min_score, model_sha256
+from streamer.detectors.selection import default_min_score, model_sha256, own_section
 from streamer.errors import ConfigError
-from streamer.parts.detecting import OF_THE_WORKER
+from streamer.features import Extensions
 from streamer.parts.plan import Plan
 from streamer.parts.values import Worker
 from streamer.values.labels import LabelTable
 
 S = TypeVar("S", bound=Section)
 
-OF_THIS_MACHINE = frozenset({*OF_THE_WORKER, "latency", "remote"})
+OF_THIS_MACHINE = frozenset(
+    {"offline", "device", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "latency", "remote"}
+)
 """Settings of the detector that say how it runs here. A device that computes other numbers is found by its canary."""
 OF_DETECTIONS = frozenset({"classes", "min_score", "min_scores", "merge_twins"})
 """Settings of the detector that `ClassFilter` applies to its detections."""
@@ -51,7 +53,24 @@ def joined_settings(plan: Plan, settings: Settings) -> Settings:
     detector = detector.model_copy(update={"name": _name_here(plan, settings.detector)})
     frames = validated(SourceSettings, plan.source, "source")
     source = _as_planned("source", settings.source, frames, set(plan.source), frozenset())
-    return settings.model_copy(update={"detector": detector, "source": source})
+    extensions = planned_extensions(plan, settings.extensions)
+    return settings.model_copy(update={"detector": detector, "source": source, "extensions": extensions})
+
+
+def planned_extensions(plan: Plan, given: Extensions) -> dict[str, Mapping[str, Any]]:
+    """Settings of features of other packages, with those of the plan's detector.
+
+    Raises:
+        ConfigError: other settings are given for the detector.
+    """
+    planned, mine = plan.extensions, own_section(plan.detector, given)
+    if mine and mine != planned:
+        (name,) = mine
+        raise ConfigError(
+            f"extensions.{name} is {mine[name]}, but the plan was made with {planned.get(name, {})}; leave it out, or "
+            "plan again"
+        )
+    return {**given, **planned}
 
 
 def _as_planned(section: str, given: S, planned: S, fields: Collection[str], free: Collection[str]) -> S:
