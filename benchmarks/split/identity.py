@@ -147,6 +147,13 @@ class Killer:
                     self.kills += 1
 
 
+def quiet(command: Sequence[str]) -> None:
+    """Run a command; its messages are shown if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+
+
 def streamer(*arguments: str | Path) -> list[str]:
     """The command line of the program."""
     return [sys.executable, "main.py", *map(str, arguments)]
@@ -192,17 +199,17 @@ def rows(options: argparse.Namespace, folder: Path, killer: Killer) -> Iterator[
     for how in ENCODINGS:
         clip = encode(how, folder, options.frames)
         single = folder / f"{how.name}-single"
-        subprocess.run(streamer("run", clip, *given, *outputs(single, how.suffix), "-q"), check=True)
+        quiet(streamer("run", clip, *given, *outputs(single, how.suffix), "-q"))
         found = len((single / "out.txt").read_text(encoding="utf-8").splitlines())
         for parts in options.parts:
             job, before, began_s = folder / f"{how.name}-{parts}", killer.kills, time.monotonic()
             job.mkdir()
             plan = job / "plan.json"
-            subprocess.run(streamer("plan", clip, "--parts", str(parts), "-o", plan, *given, "-q"), check=True)
+            quiet(streamer("plan", clip, "--parts", str(parts), "-o", plan, *given, "-q"))
             planned = len(json.loads(plan.read_text(encoding="utf-8"))["parts"])
             joined = job / "joined"
             command = streamer("run", clip, "--plan", plan, *outputs(joined, how.suffix), "-q")
-            with subprocess.Popen(command) as join:
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL) as join:
                 detect(plan, planned, job, options.workers, killer)
             equal = join.returncode == 0 and contents(joined) == contents(single) and found > 0
             counts = json.loads((joined / "report.json").read_text(encoding="utf-8"))["counts"]

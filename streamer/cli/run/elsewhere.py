@@ -102,16 +102,8 @@ class Elsewhere:
         typed = f"streamer detect {paths.as_argument(self.plan)} --part K -o {paths.as_argument(f'{folder}/')}"
 
         def waiting(missing: Sequence[int]) -> None:
-<<<<<<< HEAD
-            makes = f"'streamer detect {self.plan} --part {missing[0]} -o {folder}' makes "
-            terminal.message(
-                f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}; {makes}"
-                f"{'it' if len(missing) == 1 else 'one'}. With --wait-for 0 this run detects what is missing"
-            )
-=======
             terminal.message(f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}")
             terminal.message(f"to detect one: {typed}; --wait-for 0 detects here what is missing")
->>>>>>> main
 
         supply = FolderSupply(folder, plan, workers, wait_s=self.wait_s, waiting=waiting)
         try:

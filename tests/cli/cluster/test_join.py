@@ -88,7 +88,7 @@ def test_a_join_waits_for_a_part_and_says_which(program: Program) -> None:
     part.unlink()
     with program.start(*JOIN, "--jsonl", "out.jsonl") as process:
         line = waiting_line(process)
-        assert "waiting for part 2 of 3 in parts; 'streamer detect plan.json --part 2 -o parts' makes it" in line
+        assert line == "waiting for part 2 of 3 in parts\n"
         part.with_suffix(".copy").write_bytes(content)
         part.with_suffix(".copy").rename(part)
         output, errors = process.communicate(timeout=DEADLINE_S)
