@@ -159,6 +159,11 @@ class DetectorFeature(Protocol):
         return None
 
     @classmethod
+    def default_score(cls, settings: DetectorSettings) -> float:  # noqa: ARG003
+        """The lowest score that it reports by default; for a detector elsewhere, that of the model there."""
+        return cls.default_min_score
+
+    @classmethod
     def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
         """The detectors, one for each detector thread; usually one.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -125,6 +126,9 @@ def connect(
         ClusterUnavailable: Ray is missing, no cluster answers, its version differs, or it refuses the token.
     """
     where = ClusterAddress.parse(address) if isinstance(address, str) else address
+    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized() and not _connection_lock.locked():
+        yield Cluster(where, ray)  # a process of a cluster, which its cluster ends
+        return
     if not _connection_lock.acquire(blocking=False):
         raise ConfigError(f"cannot connect to {where}: this process is connected to a cluster already")
     released = _Once(_connection_lock.release)
@@ -215,7 +219,7 @@ class _Holder:
         opened = (
             ray_local.started(self._local, self._namespace)
             if address.is_local
-            else ray_client.connected(address.host, address.port, self._namespace, self._timeout_s)
+            else ray_client.connected(address.host, address.port, self._namespace, self._timeout_s, self._ended)
         )
         with opened as ray:
             self._answers.put(ray)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def build_detector(
     labels: LabelTable | None = feature.labels_of(settings)
     reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
-    name, default = redacted(settings.name), feature.default_min_score
+    name, default = redacted(settings.name), _default_score(feature, settings)
     of_streams = shared_by or (settings,)
     if labels is not None:
         filters = [ClassFilter(labels, one, default) for one in of_streams]
@@ -77,6 +77,12 @@ def build_detector(
         for detector in detectors:
             detector.close()
         raise
+
+
+def _default_score(feature: Any, settings: DetectorSettings) -> float:
+    """The lowest score that the detector reports by default; `auto` has that of its preferred entry."""
+    known: Callable[[DetectorSettings], float] | None = getattr(feature, "default_score", None)
+    return float(feature.default_min_score) if known is None else known(settings)
 
 
 def _bound(settings: DetectorSettings, default: float) -> float | None:
@@ -121,7 +127,7 @@ def check_classes(settings: DetectorSettings) -> LabelTable | None:
     _, feature = _entry_of(settings.name)
     labels: LabelTable | None = feature.labels_of(settings)
     if labels is not None:
-        ClassFilter(labels, settings, feature.default_min_score)
+        ClassFilter(labels, settings, _default_score(feature, settings))
     return labels
 
 
