@@ -14,11 +14,12 @@ from streamer.detectors.remote.breaker import CircuitBreaker
 from streamer.detectors.remote.detector import RemoteDetector
 from streamer.errors import ConfigError
 from streamer.features import DetectorContext, DetectorFeature
+from streamer.interfaces import Detector
 from streamer.values.labels import LabelTable
 
 
-class RayDetector(DetectorFeature):
-    """Opens pools; the detectors themselves are `RemoteDetector`s."""
+class RayDetector(RemoteDetector, DetectorFeature):
+    """A detector in a pool."""
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -33,8 +34,8 @@ class RayDetector(DetectorFeature):
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
-        """The classes of the pool's detector, which the pool tells."""
-        return _known.card(settings).loaded.labels
+        """The classes of the pool's detector, which the pool tells; None for another name."""
+        return None if not cls.accepts(settings.name) else _known.card(settings).loaded.labels
 
     @classmethod
     def default_score(cls, settings: DetectorSettings) -> float:
@@ -42,7 +43,7 @@ class RayDetector(DetectorFeature):
         return _known.card(settings).loaded.default_min_score
 
     @classmethod
-    def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[RemoteDetector]:
+    def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[Detector]:
         """One detector for a live source, and one for each worker of the pool for a file; or `workers`.
 
         Raises:
@@ -61,7 +62,7 @@ class RayDetector(DetectorFeature):
         count = settings.workers or (1 if is_live else card.workers)
         link, breaker = PoolLink(address, card), CircuitBreaker()
         models = [PoolModel(link, settings.min_score) for _ in range(count)]
-        return [RemoteDetector.of(model, breaker, settings, context) for model in models]
+        return [cls.of(model, breaker, settings, context) for model in models]
 
 
 class _Known:

@@ -47,6 +47,7 @@ class FrameServer:
         self.ready = 0
         self.detected = 0
         self.dropped = 0
+        self._runner: web.AppRunner | None = None
         self._order = order
         self._turns = turns
         self._authorization = f"Bearer {order.token}".encode()
@@ -60,9 +61,10 @@ class FrameServer:
         application = web.Application(client_max_size=_LARGEST_FRAME)
         application.router.add_post(DETECT, self._detect)
         application.router.add_get(READY, self._is_ready)
-        runner = web.AppRunner(application, access_log=None, handler_cancellation=True, keepalive_timeout=_IDLE_S)
+        options = {"access_log": None, "handler_cancellation": True, "keepalive_timeout": _IDLE_S}
+        self._runner = runner = web.AppRunner(application, shutdown_timeout=0, **options)  # type: ignore[arg-type]
         await runner.setup()
-        ports = range(FIRST_PORT, FIRST_PORT + _PORTS) if self._order.port is None else [self._order.port]
+        ports = range(FIRST_PORT, FIRST_PORT + _PORTS) if self._order.port is None else (self._order.port,)
         for port in ports:
             site = web.TCPSite(runner, self._order.host, port)
             try:
@@ -74,6 +76,11 @@ class FrameServer:
                 continue
             self.port = runner.addresses[0][1]
             return
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._runner is not None:
+            await self._runner.cleanup()
 
     async def _is_ready(self, request: web.Request) -> web.Response:
         return self._refusal(request) or web.Response(text=f"{self.ready} workers are ready")

@@ -66,3 +66,8 @@ class DetectorWorker:
         except StreamerError as error:
             return Refused(str(error), is_usage=True)
         return wire.packed(found), getattr(detector, "top_score", None)
+
+    def close(self) -> None:
+        """End the detector. An actor need not call it, because its process ends."""
+        if self._detector is not None:
+            self._detector.close()
