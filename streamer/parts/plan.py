@@ -90,6 +90,7 @@ class Plan(Section):
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
         decoder_threads: how many threads each worker decodes with; frames of damaged packets depend on it.
         detector: all settings of the detector; its name may be the path of a model.
+        model_sha256: identifies the model (`streamer.detectors.selection.model_sha256`); empty if it is not known.
         parts: in order; together they have every frame exactly once.
     """
 
@@ -100,6 +101,7 @@ class Plan(Section):
     source: dict[str, Any] = Field(default_factory=dict)
     decoder_threads: int = 1
     detector: DetectorSettings = DetectorSettings()
+    model_sha256: str = ""
     parts: tuple[Part, ...] = Field(min_length=1)
 
     @cached_property

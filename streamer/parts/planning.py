@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import chosen
+from streamer.detectors.selection import chosen, model_sha256
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
 from streamer.parts.packet_index import PacketIndex, read_index
@@ -75,6 +75,7 @@ def make_plan(
         source=source_settings(settings.source),
         decoder_threads=settings.source.threads or _automatic_threads(),
         detector=detector,
+        model_sha256=model_sha256(detector),
         parts=made,
     )
 

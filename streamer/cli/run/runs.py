@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamer.cli.run.batch_report import BatchTerminal
 from streamer.cli.run.elsewhere import Elsewhere
+from streamer.cli.run.several_report import RunsTerminal
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.replay.recorder import Recorder
-from streamer.run.batch import Batch
 from streamer.run.inputs import Inputs, plan
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
+from streamer.run.several import SeveralRuns
 from streamer.run.trackers import tracker_settings
 
 
@@ -55,13 +55,13 @@ def run_inputs(
         planned = plan(inputs, settings.source, lambda source: Outputs.of(settings, source, **outputs))
         for note in planned.notes:
             terminal.message(note)
-        Batch(planned.runs, settings, BatchTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
+        SeveralRuns(planned.runs, settings, RunsTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
         return
     (source,) = inputs.sources
-    observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
     made = Outputs.of(settings, source, **outputs)
     if made.use_standard_output:
         terminal.leave_output()
-    with where.parts(source, settings, terminal) as own:
+    with where.parts(source, settings, terminal) as (settings, own):
+        observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
         session = Session(source, made, settings, terminal, started_s=started_s, observers=observers, own=own)
         session.run(on_ready=on_ready)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -73,6 +74,11 @@ class NanoDetDetector(DetectorFeature):
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:  # noqa: ARG003
         """The 80 classes of COCO."""
         return label_maps.coco_rows()
+
+    @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The file in the cache."""
+        return store.PINNED[store.NANODET].cached_files()
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[NanoDetDetector]:

@@ -11,6 +11,7 @@ label; here each class is suppressed separately. And the graph's score threshold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -85,6 +86,11 @@ class StarterDetector(DetectorFeature):
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:
         """Its classes; they are in the file with the weights, which is downloaded if it is missing."""
         return label_maps.starter_table(store.PINNED[store.STARTER].load(offline=settings.offline))
+
+    @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The file in the cache."""
+        return store.PINNED[store.STARTER].cached_files()
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[StarterDetector]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from threading import Lock
 from typing import ClassVar
@@ -82,6 +83,12 @@ class OnnxDetector(DetectorFeature):
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
         """Its classes, from the head of the file or the label map."""
         return _recognised(settings)[1] if cls.accepts(settings.name) else None
+
+    @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:
+        """The file, and those beside it whose names begin with its name: weights that are stored apart."""
+        path = Path(settings.name).expanduser()
+        return [path, *sorted(one for one in path.parent.glob(f"{escape(path.name)}?*") if one.is_file())]
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:
