@@ -22,7 +22,7 @@ from streamer.cluster.errors import INSTALL, ClusterUnavailable, first_line, imp
 
 _REACH_S = 5.0
 _AGAIN_AFTER_S = 0.5
-_PASSING = ("called ray.init twice", "Initialization failure")
+_PASSING = ("called ray.init twice", "Initialization failure", "Starting Ray client server failed")
 """What Ray 2.60 sometimes says on a busy machine, if another client has just left; the next connection works."""
 _VERSION = re.compile(r"(Ray|Python): (\S+)")
 

@@ -152,7 +152,7 @@ def default_min_score(settings: DetectorSettings) -> float:
         ConfigError, ModelError: as `check_name`.
     """
     _, feature = _entry_of(settings.name)
-    return float(feature.default_min_score)
+    return _default_score(feature, settings)
 
 
 def title(settings: DetectorSettings, labels: LabelTable | None = None) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.ray.address import SCHEME, PoolAddress
-from streamer.detectors.ray.link import PoolLink, card_of
-from streamer.detectors.ray.model import PoolModel
-from streamer.detectors.ray.values import PoolCard
 from streamer.detectors.remote.breaker import CircuitBreaker
 from streamer.detectors.remote.detector import RemoteDetector
 from streamer.errors import ConfigError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.interfaces import Detector
 from streamer.values.labels import LabelTable
+
+if TYPE_CHECKING:
+    from streamer.detectors.ray.values import PoolCard
 
 
 class RayDetector(RemoteDetector, DetectorFeature):
@@ -51,6 +52,9 @@ class RayDetector(RemoteDetector, DetectorFeature):
             ModelError: the pool has no detector yet.
             ClusterUnavailable: there is no cluster, or it cannot be used.
         """
+        from streamer.detectors.ray.link import PoolLink
+        from streamer.detectors.ray.model import PoolModel
+
         card, address = _known.card(settings), PoolAddress.parse(settings.name)
         lowest = card.loaded.lowest_score
         if settings.min_score is not None and settings.min_score < lowest:
@@ -73,6 +77,8 @@ class _Known:
         self._cards: dict[PoolAddress, PoolCard] = {}
 
     def card(self, settings: DetectorSettings) -> PoolCard:
+        from streamer.detectors.ray.link import card_of
+
         address = PoolAddress.parse(settings.name)
         with self._lock:
             if address not in self._cards:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
+from streamer.cluster.errors import first_line
 from streamer.detectors.ray import wire
 from streamer.detectors.ray.front import FrameServer, WorkerLost
 from streamer.detectors.ray.turns import Turns
@@ -19,10 +22,13 @@ from streamer.detectors.ray.worker import DetectorWorker
 
 log = logging.getLogger(__name__)
 
-_AGAIN_AFTER_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Pauses until a worker that has died is asked again whether its replacement has started."""
-_REFUSED_AGAIN_S = 10.0
-"""A replacement may have started on a machine without the model; Ray may move it."""
+_PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Until a worker that is not there is asked again; the last one stays."""
+_REPLACED = WorkerLost("the worker was replaced, and loads its detector")
+
+
+def _pauses_s() -> Iterator[float]:
+    return chain(_PAUSES_S, repeat(_PAUSES_S[-1]))
 
 
 class PoolDispatcher:
@@ -98,67 +104,82 @@ class PoolDispatcher:
 
     async def _keep(self, ray: Any, number: int) -> None:
         """One worker for the life of the pool: load, detect, and again when it was replaced."""
-        order = self._order
-        worker = (
-            ray.remote(DetectorWorker)
-            .options(
-                num_cpus=order.num_cpus,
-                num_gpus=order.num_gpus,
-                max_restarts=-1,
-                max_task_retries=0,
-                scheduling_strategy="SPREAD",
-            )
-            .remote(order.detector)
-        )
+        worker, pauses_s = self._new_worker(ray), _pauses_s()
         while True:
-            loaded = await self._load(ray, worker)
-            if isinstance(loaded, Refused):
-                await self._set(number, None, loaded)
-                await asyncio.sleep(_REFUSED_AGAIN_S)
-                continue
-            await self._set(number, loaded, None)
             try:
-                await self._detect(ray, worker)
-            except ray.exceptions.RayError as error:
-                log.warning("a worker of pool %s has died: %s", order.name, error)
-            self._restarted += 1
-            await self._set(number, None, None)
+                loaded = await self._load(ray, worker)
+                await self._set(number, loaded)
+                if isinstance(loaded, Loaded):
+                    pauses_s = _pauses_s()
+                    await self._detect(ray, worker)
+            except ray.exceptions.ActorDiedError as error:  # Ray does not start it again
+                log.warning("a worker of pool %s has died: %s", self._order.name, error)
+                worker = self._new_worker(ray)
+            except ray.exceptions.RayError as error:  # Ray starts it again
+                log.warning("a worker of pool %s is not there: %s", self._order.name, error)
+            if number in self._ready:
+                self._restarted += 1
+                await self._set(number, None)
+            await asyncio.sleep(next(pauses_s))
 
     async def _load(self, ray: Any, worker: Any) -> Loaded | Refused:
-        attempt = 0
-        while True:
-            try:
-                answer: Loaded | Refused = await worker.load.remote()
-                return answer
-            except ray.exceptions.RayError as error:  # it is being replaced
-                log.info("a worker of pool %s is not there yet: %s", self._order.name, error)
-                await asyncio.sleep(_AGAIN_AFTER_S[min(attempt, len(_AGAIN_AFTER_S) - 1)])
-                attempt += 1
+        """Let the worker load its detector; what it cannot do is told by the status.
 
-    async def _set(self, number: int, loaded: Loaded | None, refused: Refused | None) -> None:
+        Raises:
+            RayError: it is being started.
+        """
+        try:
+            answer: Loaded | Refused = await worker.load.remote()
+        except ray.exceptions.ActorUnavailableError:
+            raise
+        except (ray.exceptions.ActorDiedError, ray.exceptions.RayTaskError) as error:
+            if self._loaded is not None:
+                raise
+            return Refused(f"a worker does not start: {first_line(error)}")
+        return answer
+
+    def _new_worker(self, ray: Any) -> Any:
+        order = self._order
+        actor = ray.remote(DetectorWorker).options(
+            num_cpus=order.num_cpus,
+            num_gpus=order.num_gpus,
+            max_restarts=-1,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        )
+        return actor.remote(order.detector)
+
+    async def _set(self, number: int, found: Loaded | Refused | None) -> None:
+        """A worker is ready, refuses its settings, or is not there."""
         assert self._changed is not None
         async with self._changed:
             self._ready.pop(number, None)
-            if loaded is not None:
-                self._ready[number] = loaded
-                self._loaded = self._loaded or loaded
-            self._refused = refused
+            if isinstance(found, Loaded):
+                self._ready[number] = found
+                self._loaded = self._loaded or found
+            self._refused = found if isinstance(found, Refused) else None
             self._server.ready = len(self._ready)
             self._changed.notify_all()
 
     async def _detect(self, ray: Any, worker: Any) -> None:
-        """Give frames to the worker, one at a time, until it dies."""
+        """Give frames to the worker, one at a time, until it is replaced.
+
+        Raises:
+            RayError: it has died.
+        """
         while True:
             mine = await self._turns.next()
             try:
                 async with asyncio.timeout(self._order.detector.timeout_s):
                     found = await worker.detect.remote(*mine.frame)
             except TimeoutError:
-                ray.kill(worker, no_restart=False)
+                ray.kill(worker, no_restart=False)  # the next call raises, so the detector is loaded again
                 found = WorkerLost(f"the detector hung for {self._order.detector.timeout_s:g} s and is loaded again")
             except ray.exceptions.RayError:
                 if not mine.answer.done():
                     mine.answer.set_result(WorkerLost("the worker that had the frame has died"))
                 raise
             if not mine.answer.done():
-                mine.answer.set_result(found)
+                mine.answer.set_result(_REPLACED if found is None else found)
+            if found is None:
+                return

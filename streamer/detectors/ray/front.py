@@ -16,7 +16,6 @@ from streamer.detectors.ray import wire
 from streamer.detectors.ray.turns import Expired, Turns
 from streamer.detectors.ray.values import PoolOrder, Refused
 
-DETECT, READY = "/detect", "/ready"
 FIRST_PORT = 10101
 _PORTS = 100
 _IDLE_S = 3600.0
@@ -59,8 +58,8 @@ class FrameServer:
             OSError: it is not free.
         """
         application = web.Application(client_max_size=_LARGEST_FRAME)
-        application.router.add_post(DETECT, self._detect)
-        application.router.add_get(READY, self._is_ready)
+        application.router.add_post(wire.DETECT, self._detect)
+        application.router.add_get(wire.READY, self._is_ready)
         options = {"access_log": None, "handler_cancellation": True, "keepalive_timeout": _IDLE_S}
         self._runner = runner = web.AppRunner(application, shutdown_timeout=0, **options)  # type: ignore[arg-type]
         await runner.setup()

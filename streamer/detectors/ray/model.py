@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from streamer.detectors.ray import wire
-from streamer.detectors.ray.front import DETECT, READY
 from streamer.detectors.ray.link import PoolLink
 from streamer.detectors.ray.values import PoolCard
 from streamer.errors import DetectorError, DetectorUnreachable, InvalidOutput
@@ -77,7 +76,7 @@ class PoolModel:
             sent = self._link.conversions.get((frame.width, frame.height))
             left_s = ends_s - time.monotonic()
             headers = {wire.FRAME: wire.described(frame, sent), wire.LIMIT: f"{left_s:.4f}", wire.SENDER: self._sender}
-            answer = self._call("POST", DETECT, left_s, headers, () if sent is None else sent.of(frame))
+            answer = self._call("POST", wire.DETECT, left_s, headers, () if sent is None else sent.of(frame))
             if answer.status != http.HTTPStatus.PRECONDITION_REQUIRED:
                 return self._detections(answer)
             try:
@@ -102,7 +101,7 @@ class PoolModel:
 
     def probe(self, limit_s: float) -> None:
         """See `RemoteModel.probe`."""
-        answer = self._call("GET", READY, limit_s, {}, ())
+        answer = self._call("GET", wire.READY, limit_s, {}, ())
         if answer.status != http.HTTPStatus.OK:
             raise self._error(answer)
 

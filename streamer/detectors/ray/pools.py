@@ -10,7 +10,6 @@ from streamer.cluster.connection import NAMESPACE, Cluster, ClusterUnavailable
 from streamer.cluster.errors import first_line
 from streamer.detectors.ray import wire
 from streamer.detectors.ray.address import actor_name, pool_of
-from streamer.detectors.ray.dispatcher import PoolDispatcher
 from streamer.detectors.ray.values import PoolCard, PoolOrder, PoolStatus, Refused
 from streamer.errors import ConfigError, ModelError
 from streamer.system.suggestions import did_you_mean
@@ -77,6 +76,8 @@ def start(cluster: Cluster, order: PoolOrder, progress: Callable[[PoolStatus], N
     if order.name in names(cluster):
         stop = f"streamer models stop {order.name} --cluster {cluster.address}"
         raise ConfigError(f"there is a pool {order.name!r} on {cluster.address} already; stop it with '{stop}'")
+    from streamer.detectors.ray.dispatcher import PoolDispatcher  # with the web server, which senders do not need
+
     ray = cluster.ray
     options = {"name": actor_name(order.name), "namespace": NAMESPACE, "lifetime": "detached", "max_restarts": -1}
     dispatcher = ray.remote(PoolDispatcher).options(**options, num_cpus=0, resources=_HEAD).remote(order)
@@ -113,7 +114,7 @@ def _dispatcher(cluster: Cluster, name: str) -> Any:
         return _translated(cluster, lambda: cluster.ray.get_actor(actor_name(name), namespace=NAMESPACE))
     except ValueError as error:
         known = names(cluster)
-        others = f"there {'is' if len(known) == 1 else 'are'} {', '.join(known) or 'none'}"
+        others = f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}" if known else "it has no pools"
         meant = did_you_mean(name, known, otherwise=others)
         raise NoPool(f"no pool {name!r} on {cluster.address}; {meant}") from error
 

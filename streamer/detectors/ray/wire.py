@@ -23,6 +23,8 @@ from tracking.types import Detections
 
 VERSION = 1
 """Of this format. A pool of another version is refused."""
+DETECT, READY = "/detect", "/ready"
+"""Where a frame is sent, and where a host asks whether the pool can take one."""
 FRAME = "X-Frame"
 LIMIT = "X-Limit-S"
 """How long the sender waits for the detections; a frame that has waited longer is not detected."""

@@ -47,16 +47,20 @@ class DetectorWorker:
         )
         return self._loaded
 
-    def detect(self, description: str, content: wire.Bytes) -> tuple[bytes, float | None] | wire.Conversion | Refused:
+    def detect(
+        self, description: str, content: wire.Bytes
+    ) -> tuple[bytes, float | None] | wire.Conversion | Refused | None:
         """The detections of a frame, packed, and the highest score on it; or the picture that the detector asks for.
 
         Args:
             description, content: see `streamer.detectors.ray.wire`.
+
+        Returns:
+            None if the detector is not loaded: Ray has started the worker again, and `load` comes first.
         """
-        loaded = self.load()
-        if isinstance(loaded, Refused):
-            return loaded
         detector: Any = self._detector
+        if detector is None:
+            return None
         try:
             found = detector.detect(wire.ReceivedFrame(description, content))
         except wire.NeedsConversion as missing:

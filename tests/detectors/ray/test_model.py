@@ -163,7 +163,12 @@ def test_closing_ends_the_call_in_progress() -> None:
 
     with pool_here(slow) as pool:
         model = PoolModel(pool.link(), None)
-        closer = threading.Thread(target=lambda: (arrived.wait(), model.close()))
+
+        def close() -> None:
+            arrived.wait()
+            model.close()
+
+        closer = threading.Thread(target=close)
         closer.start()
         with pytest.raises(DetectorUnreachable):
             model.detect(FRAME, LIMIT_S)
