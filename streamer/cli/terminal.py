@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
@@ -83,6 +84,7 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
+        self._beside: Callable[[], str] = str
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
@@ -156,7 +158,22 @@ class Terminal:
 
     def bars(self, *, has_titles: bool) -> ProgressBars | None:
         """The progress displays of several runs; None if none is shown."""
-        return ProgressBars(self.messages, has_titles=has_titles) if self.shows_progress else None
+        if not self.shows_progress:
+            return None
+        return ProgressBars(self.messages, has_titles=has_titles, beside=self._beside)
+
+    @contextmanager
+    def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
+        """While entered, progress displays that begin show this text, too.
+
+        Args:
+            text: short; any thread may call it.
+        """
+        self._beside = text
+        try:
+            yield
+        finally:
+            self._beside = str
 
     def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
         """A progress display for `total` frames (None if unknown), or the status line of a live source."""

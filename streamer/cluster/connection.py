@@ -34,8 +34,9 @@ NAMESPACE = "streamer"
 _ADDRESS = re.compile(r"ray://(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?/?")
 _DEFAULT_PORT = 10001
 """Of Ray's server for clients (`ray start --ray-client-server-port`)."""
-_TIMEOUT_S = 60.0
-"""A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s."""
+_TIMEOUT_S = 120.0
+"""A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s. One that Ray's server cannot serve
+fails after 40 s, and the next one works."""
 _END_S = 20.0
 _connection_lock = threading.Lock()
 

@@ -73,7 +73,15 @@ class Elsewhere:
         Raises:
             ConfigError: the plan is of another file, or of other settings; a part is unusable.
             SourceUnavailable: the plan or the folder of the parts cannot be read.
+            ClusterUnavailable: there is no cluster at the address.
         """
+        if self.cluster is not None:
+            from streamer.cli.run.on_cluster import parts_on_cluster
+
+            mixed = self.allow_mixed
+            with parts_on_cluster(self.cluster, source, settings, terminal, allow_mixed=mixed) as on_cluster:
+                yield on_cluster
+            return
         if self.plan is None:
             yield settings, None
             return
@@ -84,13 +92,11 @@ class Elsewhere:
         settings = joined_settings(plan, settings)
         folder = self.parts_in or self.plan.parent
         workers = SameWorkers(allow_mixed=self.allow_mixed)
+        typed = f"streamer detect {paths.as_argument(self.plan)} --part K -o {paths.as_argument(f'{folder}/')}"
 
         def waiting(missing: Sequence[int]) -> None:
-            terminal.message(
-                f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}; "
-                f"'streamer detect {self.plan} --part {missing[0]} -o {folder}' makes one; "
-                "--wait-for 0 detects here what is missing"
-            )
+            terminal.message(f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}")
+            terminal.message(f"to detect one: {typed}; --wait-for 0 detects here what is missing")
 
         supply = FolderSupply(folder, plan, workers, wait_s=self.wait_s, waiting=waiting)
         try:
