@@ -252,8 +252,8 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 def _unknown(name: str) -> StreamerError:
     known = (
-        f"{', '.join(names())}, an ONNX model (.onnx), a model on a server (kserve+http://...), a pool on a Ray cluster "
-        "(ray://HOST/NAME), or the URL, .tar.gz file or folder of a hub module"
+        f"{', '.join(names())}, an ONNX model (.onnx), a model on a server (kserve+http://...), a pool on a Ray "
+        "cluster (ray://HOST/NAME), or the URL, .tar.gz file or folder of a hub module"
     )
     if meant := handles.hint(name):
         return ModelError(f"there is no {name}; {meant}")
