@@ -31,6 +31,7 @@ from streamer.sources.decode.stream_facts import rate_of
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.files import is_still
 from streamer.sources.selection import open_source
+from streamer.system.secrets import redacted, split_credentials
 
 _EDGE_BYTES = 1 << 20
 _MOST_DECODER_THREADS = 16
@@ -167,6 +168,11 @@ def _check_settings(settings: Settings) -> None:
         raise ConfigError("source.live plays a file in real time, in one process; a plan is for files: set it to null")
     if settings.detector.latency is not None:
         raise ConfigError("detector.latency simulates one machine; a plan is for several: set it to null")
+    if split_credentials(settings.detector.name)[1:] != ("", ""):
+        raise ConfigError(
+            f"{redacted(settings.detector.name)} has a login, which the plan would show; name it without, and give "
+            "the login to each worker: see detector.remote"
+        )
     if settings.detector.every == "auto":
         raise ConfigError(
             "detector.every auto chooses frames while it reads the whole file; give a number, or detector.fps"
