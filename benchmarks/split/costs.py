@@ -1,8 +1,8 @@
 """What plan, detect and join take on this machine: the commands on a clip, and on one three times as long.
 
-A time a frame is the difference of the two runs, divided by the frames that one has more; the rest is the start. Each
-time is the fastest of the rounds, because other programs only ever add to it. The detector is `nanodet`; its own time
-is not among the costs.
+A cost of a frame is the difference of the two runs, divided by the frames that one has more; the rest is the start. All
+costs are CPU time, which other programs disturb less than time by the clock, and the least of the rounds. The detector
+is `nanodet`; its own time is not among the costs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.clips import looped
@@ -31,6 +32,7 @@ from streamer.parts.planning import make_plan
 MAIN = Path(__file__).parents[2] / "main.py"
 LONGER = 3
 PARTS = 16
+PLANNED_LOOPS = 40
 TASKS = 300
 
 
@@ -49,14 +51,19 @@ class Line:
         return cls(max(short_s - few * frame_s, 0.0), frame_s)
 
 
-def fastest_s(rounds: int, work: Callable[[], object]) -> float:
-    """Seconds of the fastest round."""
-    times_s = []
+def least_cpu_s(rounds: int, work: Callable[[], object]) -> float:
+    """CPU seconds of this process and of those that it waited for: the least of several rounds."""
+    used = []
     for _ in range(rounds):
-        began_s = time.perf_counter()
+        began_s = _cpu_s()
         work()
-        times_s.append(time.perf_counter() - began_s)
-    return min(times_s)
+        used.append(_cpu_s() - began_s)
+    return min(used)
+
+
+def _cpu_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def streamer(*arguments: str | Path) -> None:
@@ -120,16 +127,10 @@ def measure(folder: Path, *, loops: int, rounds: int) -> Costs:
     """
     clips = [Clip.made(folder / str(times), times) for times in (loops, LONGER * loops)]
     long = clips[-1]
-
-    def line(work: Callable[[Clip], object]) -> Line:
-        return Line.through([(clip.frames, fastest_s(rounds, lambda clip=clip: work(clip))) for clip in clips])  # type: ignore[misc]
-
-    detecting = line(Clip.detect)
-    began_cpu_s = resource.getrusage(resource.RUSAGE_CHILDREN)
-    video = line(Clip.join_to_video)
-    cpu_s = _cpu_s(resource.getrusage(resource.RUSAGE_CHILDREN)) - _cpu_s(began_cpu_s)
+    detecting = line(clips, rounds, Clip.detect)
+    data = line(clips, rounds, Clip.join_to_data)
+    video = line(clips, rounds, Clip.join_to_video)
     _print_stages(long)
-    planning = line(lambda clip: make_plan(clip.path, load_settings(None), PARTS))
     seek_s, decode_s = _worker_without_detector(long, rounds)
     part_file = sum(file.stat().st_size for file in long.folder.glob("*.npz"))
     return Costs(
@@ -138,10 +139,9 @@ def measure(folder: Path, *, loops: int, rounds: int) -> Costs:
         task_s=_task_s(),
         decode_s=decode_s,
         join_s=video.frame_s,
-        join_cpu_s=cpu_s / rounds / sum(clip.frames for clip in clips),
-        join_data_s=line(Clip.join_to_data).frame_s,
+        join_data_s=data.frame_s,
         join_start_s=video.start_s,
-        plan_s=planning.frame_s,
+        plan_s=_plan_s(folder, rounds),
         input_bytes=long.path.stat().st_size / long.frames,
         part_bytes=part_file / long.frames,
         plan_bytes=_plan_bytes(long),
@@ -149,28 +149,35 @@ def measure(folder: Path, *, loops: int, rounds: int) -> Costs:
     )
 
 
-def _cpu_s(used: resource.struct_rusage) -> float:
-    return used.ru_utime + used.ru_stime
+def line(clips: Sequence[Clip], rounds: int, work: Callable[[Clip], object]) -> Line:
+    """The CPU time of some work on clips of two lengths."""
+    return Line.through([(clip.frames, least_cpu_s(rounds, partial(work, clip))) for clip in clips])
+
+
+def _plan_s(folder: Path, rounds: int) -> float:
+    """A frame of a long clip."""
+    clip, settings = looped(folder / "planned.mp4", PLANNED_LOOPS), load_settings(None)
+    return least_cpu_s(rounds, lambda: make_plan(clip, settings, PARTS)) / make_plan(clip, settings, PARTS).frames
 
 
 def _print_stages(clip: Clip) -> None:
     stages = json.loads((clip.folder / "report.json").read_text(encoding="utf-8"))["stages"]
-    each = ", ".join(f"{name} {1e3 * stage['total_s'] / clip.frames:.2f}" for name, stage in stages.items())
-    print(f"stages of the join, ms a frame in their threads: {each}", flush=True)
+    each = ", ".join(f"{name} {stage['p50_ms']:.2f}" for name, stage in stages.items())
+    print(f"stages of the join by the clock, median in ms: {each}", flush=True)
 
 
 def _worker_without_detector(clip: Clip, rounds: int) -> tuple[float, float]:
     """Seconds to the first frame of a part in the middle, and of each frame after it."""
     plan = make_plan(clip.path, load_settings(None), PARTS)
     part = plan.parts[PARTS // 2]
-    first_s, all_s, frames = [], [], 0
-    for _ in range(rounds):
-        began_s = time.perf_counter()
+
+    def read(most: int | None) -> int:
         with PartSource(plan, part) as source:
-            first_s.append(time.perf_counter() - began_s)
-            frames = sum(1 for frame in source if picture_digest(frame))
-        all_s.append(time.perf_counter() - began_s)
-    return min(first_s), max(min(all_s) - min(first_s), 0.0) / frames
+            return sum(1 for frame in itertools.islice(source, most) if picture_digest(frame))
+
+    frames = read(None)
+    found = Line.through([(1, least_cpu_s(rounds, lambda: read(1))), (frames, least_cpu_s(rounds, lambda: read(None)))])
+    return found.start_s, found.frame_s
 
 
 def _plan_bytes(clip: Clip) -> float:

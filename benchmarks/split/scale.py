@@ -3,9 +3,10 @@
     python -m benchmarks.split.scale [--rounds N] [--loops N] [--costs COSTS.json]
 
 It measures what plan, detect and join take on this machine (`benchmarks.split.costs`), and simulates 1, 10, 100 and
-1,000 workers with detectors of 0.1, 0.5, 2 and 10 s a frame: how long it takes, how many drivers are needed (a driver
-plans and joins one file at a time), what limits it, and what goes over the network. `--costs` takes the costs of an
-earlier run, which prints them as JSON; the tables then are the same on every machine.
+1,000 workers with detectors of 0.1, 0.5, 2 and 10 s a frame: how long it takes, how many drivers are needed, what
+limits it, and what goes over the network. A driver plans and joins one file at a time. It has one core here, because
+costs are CPU time. `--costs` takes the costs of an earlier run, which prints them as JSON; the tables are then the same
+everywhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -73,8 +75,7 @@ def cost_rows(costs: Costs) -> Iterator[tuple[str, str]]:
     yield "a part: opening, seeking, decoding to its first frame", f"{1e3 * costs.seek_s:.0f} ms"
     yield "a part: one call of the scheduler (Ray)", f"{1e3 * costs.task_s:.1f} ms"
     yield "a frame by a worker, without the detector: decoding, digest", f"{1e3 * costs.decode_s:.2f} ms"
-    join = f"{1e3 * costs.join_s:.2f} ms, {1e3 * costs.join_cpu_s:.2f} ms of CPU time"
-    yield "a frame by the driver: join with an annotated H.264 file", join
+    yield "a frame by the driver: join with an annotated H.264 file", f"{1e3 * costs.join_s:.2f} ms"
     yield "a frame by the driver: join with JSON lines only", f"{1e3 * costs.join_data_s:.2f} ms"
     yield "a file by the driver: start and end of the join", f"{costs.join_start_s:.2f} s"
     yield "the plan of an hour", f"{hour * costs.plan_s:.2f} s, {size(costs.plan_bytes)} a part"
@@ -223,7 +224,7 @@ def main() -> None:
     if arguments.costs is not None:
         costs = Costs(**json.loads(arguments.costs.read_text(encoding="utf-8")))
     else:
-        print(machine())
+        print(f"{machine()}, load {os.getloadavg()[0]:.1f}")
         with tempfile.TemporaryDirectory() as folder:
             costs = measure(Path(folder), loops=arguments.loops, rounds=arguments.rounds)
         print(f"costs: {json.dumps(asdict(costs))}")

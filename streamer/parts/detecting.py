@@ -49,7 +49,6 @@ class PartDetector:
 
     Raises:
         ConfigError: a setting, or a model that is not the plan's.
-        SourceUnavailable: the input cannot be opened.
         ModelError: the detector cannot be loaded.
     """
 
@@ -111,7 +110,8 @@ class PartDetector:
 
         Raises:
             Interrupted: `stop` was called.
-            SourceUnavailable, SourceLost: the input cannot be read.
+            ConfigError: the input is not the file of the plan.
+        SourceUnavailable, SourceLost: the input cannot be read.
             StreamerError: the detector failed three times in a row, or hung.
         """
         source = PartSource(self._plan, part, self._path)

@@ -112,11 +112,11 @@ def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, pa
         with terminal.file_progress(part.frames or None, title=title) as progress:
             added = count.adding_to(journal.add)
             made = detector.detect(part, on_frame=added, on_progress=count.failing(progress.show), done=done)
+        write_part(made, path)
     except (Interrupted, KeyboardInterrupt, StreamerError):
         if count.frames:
             say(f"{count.frames} frames are kept in {journal.path}; the same command goes on with them")
         raise
-    write_part(made, path)
     journal.remove()
     boxes = sum(len(frame.detections) for frame in made.frames.values())
     left = f"; {count.failed} frames failed, and are left to the join" if count.failed else ""

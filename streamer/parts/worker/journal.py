@@ -95,10 +95,8 @@ class Journal:
             SinkError: the journal cannot be written.
         """
         head = _header(part)
-        with os.fdopen(os.dup(self._file), "rb") as file:
-            file.seek(0)
-            content = file.read()
-        records = list(_records(content))
+        # Not with a second descriptor: on NFS its end would release the lock.
+        records = list(_records(os.pread(self._file, os.fstat(self._file).st_size, 0)))
         frames: dict[int, FrameDetections] = {}
         if records and records[0][0] == head:
             self._end = records[0][1]
