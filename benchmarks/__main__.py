@@ -25,6 +25,7 @@ ALL = (
     "reconnects",
     "capture_isolation",
     "killed_recording",
+    "batch",
     "delivery",
     "event_list",
     "event_clips",

@@ -12,6 +12,7 @@ from streamer.batch.journal import Journal
 from streamer.batch.resuming import BatchFolder, Work
 from streamer.batch.settings_digest import settings_digest
 from streamer.config.settings import Settings
+from streamer.detectors import selection
 from streamer.errors import ConfigError
 from streamer.run.inputs import Inputs, Plan, plan, refuse_existing
 from streamer.run.output_paths import default_output
@@ -157,11 +158,12 @@ class Batch:
         return plan(inputs, self._settings.source, outputs_of, may_replace=lambda _: True, apart=_APART)
 
     def _check_settings(self) -> None:
-        """Refuse what only one run may have.
+        """Refuse an unknown class or model, and what only one run may have, before the output folder is made.
 
         Raises:
-            ConfigError: with the setting.
+            ConfigError, ModelError: with the setting.
         """
+        selection.check_classes(self._settings.detector)
         one_only = {"store.folder": self._settings.store.folder, "metrics.address": self._settings.metrics.address}
         for name, value in one_only.items():
             if value is not None and self._jobs > 1:
