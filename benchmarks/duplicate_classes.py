@@ -23,7 +23,7 @@ from scipy.optimize import linear_sum_assignment
 from streamer.classes import open_images
 from streamer.classes.class_filter import DUPLICATE_IOU, ClassFilter
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import ssd
+from streamer.detectors.litert import ssd
 from streamer.evaluation.sequences import Sequence
 from tracking.boxes import overlapping_pairs
 from tracking.iou import IouTracker

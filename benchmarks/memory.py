@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.clips import machine
 from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs

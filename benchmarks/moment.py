@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from streamer.cli.commands import packaged_clip
 from streamer.config.settings import DrawSettings, TrackerSettings
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline

@@ -21,9 +21,9 @@ from benchmarks.clips import machine
 from streamer.classes import label_maps
 from streamer.cli.commands import packaged_clip
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import litert
-from streamer.detectors.nanodet import NanoDetDetector
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert import runtime
+from streamer.detectors.litert.nanodet import NanoDetDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.interfaces import Detector
 from streamer.models import store
 from streamer.sources.selection import open_source
@@ -48,7 +48,7 @@ def bare_call(name: str, threads: int) -> Callable[[], None]:
     """The model of a detector, called with an array that is ready."""
     content = store.PINNED[name].load()
     skipped = label_maps.STARTER_LABEL_MAP_BYTES if name == store.STARTER else 0
-    interpreter = litert.load(name, content[skipped:], threads)
+    interpreter = runtime.load(name, content[skipped:], threads)
     (given,) = interpreter.get_input_details()
     outputs = [item["index"] for item in interpreter.get_output_details()]
     image = np.random.default_rng(0).uniform(-1, 1, given["shape"]).astype(np.float32)

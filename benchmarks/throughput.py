@@ -32,7 +32,7 @@ import numpy.typing as npt
 from benchmarks.clips import looped, machine
 from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.render.annotators import Renderer, build_annotators

@@ -78,6 +78,15 @@ class DetectorRestarted(DetectorError):
     cause = "detector hung"
 
 
+class DetectorUnreachable(DetectorError):
+    """The server that has the detector gave no detections for this frame: it is gone, not ready, or too late.
+
+    A live run goes on however often this happens.
+    """
+
+    cause = "remote"
+
+
 class DetectorHung(StreamerError):
     """The detector hung on a frame, so the run ends."""
 

@@ -56,12 +56,14 @@ class DetectorContext:
         min_score: the lowest score that the run keeps; None for the detector's default. In `DetectorSettings` the same
             value is `min_score`.
         say: shows one line of progress while a large model loads.
+        stats: counts what the detectors do; None for no counts.
         extensions: settings of features of other packages.
     """
 
     info: StreamInfo | None = None
     min_score: float | None = None
     say: Callable[[str], None] = lambda _: None
+    stats: RunStats | None = None
     extensions: Extensions = field(default_factory=dict)
 
 
@@ -157,6 +159,11 @@ class DetectorFeature(Protocol):
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:  # noqa: ARG003
         """Its classes if they are known before the model is loaded, else None."""
         return None
+
+    @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The files and folders of its model; empty if it has none, or they are not on this machine."""
+        return ()
 
     @classmethod
     def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:

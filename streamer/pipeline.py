@@ -8,8 +8,8 @@
 Files lose no frame: every queue is bounded and blocks the faster side. Live sources are never blocked: at most one
 frame waits for a detector and the newest wins, slow sinks lose scenes, and every loss is counted
 (`streamer.flow.newest`, `streamer.flow.sink_worker`). `stop` and the failure of a thread end every wait; the first
-error is raised. A failed detection loses its frame only, three in a row end the run. Each stream has its own pipeline;
-those that share a detector take turns (`streamer.inference.pool`).
+error is raised. A failed detection loses its frame only, three in a row end the run (`streamer.flow.failures`). Each
+stream has its own pipeline; those that share a detector take turns (`streamer.inference.pool`).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Pipeline:
             raise ValueError("a pipeline needs a detector")
         self._source, self._detectors = source, tuple(detectors)
         self._live = source.info.live and latency is None
-        self._failures, self._rate = DetectorFailures(), RateMeter()
+        self._failures, self._rate = DetectorFailures(live=self._live), RateMeter()
         self._renderer = Renderer(annotators, source.info.sample_aspect_ratio)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select, self._rules, self._stop = select, rules or Rules(), threading.Event()

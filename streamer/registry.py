@@ -145,8 +145,8 @@ DETECTORS = Registry(
     "streamer.detectors",
     {
         "auto": "streamer.detectors.auto:AutoDetector",
-        "nanodet": "streamer.detectors.nanodet:NanoDetDetector",
-        "starter": "streamer.detectors.starter:StarterDetector",
+        "nanodet": "streamer.detectors.litert.nanodet:NanoDetDetector",
+        "starter": "streamer.detectors.litert.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
         "onnx": "streamer.detectors.onnx.detector:OnnxDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",

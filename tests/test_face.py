@@ -30,6 +30,7 @@ EXPORTED = [
     "DetectorError",
     "DetectorHung",
     "DetectorSettings",
+    "DetectorUnreachable",
     "Drawable",
     "DrawSettings",
     "Frame",

@@ -156,6 +156,17 @@ def test_names_of_tests_are_short() -> None:
 
 def test_tests_mirror_the_folders() -> None:
     rooms = {path.name for path in (ROOT / "streamer").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    beside = {"browser", "contracts", "event_clips", "faults", "gpu", "pipeline", "tracking", "webcam", "examples"}
+    beside = {
+        "benchmarks",
+        "browser",
+        "contracts",
+        "event_clips",
+        "faults",
+        "gpu",
+        "pipeline",
+        "tracking",
+        "webcam",
+        "examples",
+    }
     found = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert found - beside <= rooms

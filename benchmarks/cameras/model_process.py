@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from benchmarks.cameras.observed import answer, run_observed
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.features import DetectorContext
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

@@ -20,8 +20,8 @@ from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.observe.run_name import camera_name
 from streamer.render.colours.track_colours import TrackColours
-from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
+from streamer.run.own_parts import OwnParts
 from streamer.run.session import Session
 from streamer.serve.site import Site
 from streamer.system.threads import Thread

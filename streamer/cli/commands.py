@@ -79,6 +79,7 @@ def run(
     metrics: run_options.Metrics = None,
     plan: run_options.PlanFile = None,
     parts_in: run_options.PartsIn = None,
+    wait_for: run_options.WaitFor = None,
     cluster: run_options.ClusterAddress = None,
     allow_mixed: run_options.AllowMixed = False,
     latency: run_options.Latency = None,
@@ -122,7 +123,7 @@ def run(
             raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(given[0])
         inputs, started_s = find_inputs(given), context.obj
-        where = Elsewhere(plan, parts_in, cluster, allow_mixed)
+        where = Elsewhere(plan, parts_in, cluster, allow_mixed, wait_for)
         stop_with = interrupts.stop_with
         run_inputs(inputs, settings, files, terminal, where, record=record, started_s=started_s, on_ready=stop_with)
 

@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 
 from streamer.cli import commands
 from streamer.cli.cluster import batch as batch_command
+from streamer.cli.cluster import detect as detect_command
+from streamer.cli.cluster import plan as plan_command
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import commands as event_commands
 from streamer.cli.events import export as event_export
@@ -60,7 +62,8 @@ app.command()(check_command.check)
 app.command()(batch_command.batch)
 for command in (commands.replay, commands.demo, commands.probe):
     app.command()(command)
-app.command(hidden=True)(commands.track)
+for hidden in (plan_command.plan, detect_command.detect, commands.track):
+    app.command(hidden=True)(hidden)
 
 models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from streamer.flow.stats import DETECTED, LEAST_TRACK_S, RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
+from streamer.parts.values import DETECTED_HERE, DIFFERING, JOINED, MISSING
 from streamer.system.paths import readable
 from streamer.system.suggestions import counted
 from streamer.values.events import COUNTED
@@ -33,7 +34,19 @@ def head(report: Report) -> list[str]:
         f"{report.state}: {counted(ledger.entered, 'frame')} in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps",
         "frames: " + ", ".join(parts),
         *_reasons(stats),
+        *_joined(stats),
     ]
+
+
+def _joined(stats: RunStats) -> list[str]:
+    """Where the detections came from, if other processes detected."""
+    counts = stats.counts
+    here = {cause: counts.get((DETECTED_HERE, cause), 0) for cause in (MISSING, DIFFERING)}
+    joined = counts.get((JOINED, ""), 0)
+    if not joined and not any(here.values()):
+        return []
+    parts = [f"{n} {cause} and detected here" for cause, n in here.items() if n]
+    return [f"from parts: {', '.join([counted(joined, 'frame'), *parts])}"]
 
 
 def _reasons(stats: RunStats) -> list[str]:
@@ -74,7 +87,7 @@ def figures(stats: RunStats) -> list[str]:
     counts = [
         f"{n} {what} ({readable(cause)})"
         for (what, cause), n in sorted(stats.counts.items())
-        if cause and what not in (DETECTED, *COUNTED, *_OF_EVENTS)
+        if cause and what not in (DETECTED, DETECTED_HERE, *COUNTED, *_OF_EVENTS)
     ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []

@@ -31,6 +31,7 @@ OPTION_OF = {
     "delay_s": "--delay",
     "metrics.address": "--metrics",
     "set overwrite": "--overwrite",
+    "allow mixed workers": "--allow-mixed",
 }
 """Settings by their path as messages name them, and the option of `run` that sets them."""
 OF_OTHER_PROGRAMS = {
@@ -158,6 +159,16 @@ PlanFile = Annotated[
 PartsIn = Annotated[
     Path | None,
     value("--parts-in", "FOLDER", "Where the parts of --plan are.", CLUSTER, default="beside the plan"),
+]
+WaitFor = Annotated[
+    float | None,
+    value(
+        "--wait-for",
+        "SECONDS",
+        "How long to wait while no part comes; then the missing ones are detected here.",
+        CLUSTER,
+        default="no limit",
+    ),
 ]
 ClusterAddress = Annotated[
     str | None,

@@ -1,24 +1,42 @@
-"""The connection to a Ray cluster: addresses, errors in plain words, and what is imported lazily. Main thread."""
+"""The connection to a Ray cluster: addresses, one connection per process, and errors in one line.
+
+A thread of its own connects, stays for the life of the connection, and disconnects: Ray replaces the handler of SIGTERM
+only on the main thread, and the processes of a local cluster end with the thread that started them. Ray is imported
+there, so a program without a cluster does not import it.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Self
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any, Self
 
-from streamer.errors import ConfigError, StreamerError
+from streamer.cluster import ray_client, ray_local
+from streamer.cluster.errors import ClusterUnavailable
+from streamer.cluster.figures import ObjectStoreFigures, object_store_figures
+from streamer.cluster.quiet import quiet_environment, quiet_loggers
+from streamer.cluster.ray_local import LocalCluster
+from streamer.errors import ConfigError
+from streamer.system.threads import Thread
+
+__all__ = ["LOCAL", "Cluster", "ClusterAddress", "ClusterUnavailable", "LocalCluster", "connect"]
 
 LOCAL = "local"
 """The address of a cluster on this machine that lives as long as the run."""
+NAMESPACE = "streamer"
+"""The namespace of all named actors of this program."""
 _ADDRESS = re.compile(r"ray://(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?/?")
 _DEFAULT_PORT = 10001
 """Of Ray's server for clients (`ray start --ray-client-server-port`)."""
-
-
-class ClusterUnavailable(StreamerError):
-    """There is no cluster at this address, or Ray is not installed."""
-
-    exit_code = 2
+_TIMEOUT_S = 60.0
+"""A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s."""
+_END_S = 20.0
+_connection_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +61,162 @@ class ClusterAddress:
         if text == LOCAL:
             return cls()
         found = _ADDRESS.fullmatch(text)
-        if found is None:
+        if found is None or not 0 < int(found["port"] or _DEFAULT_PORT) < 1 << 16:
             raise ConfigError(f"no cluster {text!r}: give ray://HOST, ray://HOST:PORT, or {LOCAL} for this machine")
         return cls(found["host"], int(found["port"] or _DEFAULT_PORT))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a cluster on this machine that lives as long as the run."""
+        return not self.host
+
     def __str__(self) -> str:
         return f"ray://{self.host}:{self.port}" if self.host else LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster while this process is connected to it. Any thread may use it.
+
+    Attributes:
+        address: of the cluster.
+        ray: the module `ray`, connected.
+    """
+
+    address: ClusterAddress
+    ray: Any = field(repr=False)
+
+    @property
+    def resources(self) -> Mapping[str, float]:
+        """The total resources of all nodes: `CPU`, `GPU`, `memory` in bytes, and custom ones."""
+        return {str(name): float(amount) for name, amount in self.ray.cluster_resources().items()}
+
+    def object_store(self) -> ObjectStoreFigures | None:
+        """The use of the object store on all nodes, and what was spilled to disk; None if Ray does not tell.
+
+        Takes about 0.1 s, with `ray://` up to some seconds, because a process on the cluster asks there.
+        """
+        return object_store_figures(self.ray, remotely=not self.address.is_local)
+
+
+@contextmanager
+def connect(
+    address: ClusterAddress | str,
+    *,
+    local: LocalCluster | None = None,
+    namespace: str = NAMESPACE,
+    timeout_s: float = _TIMEOUT_S,
+    reconnect_s: int = 30,
+) -> Iterator[Cluster]:
+    """Connect this process to a cluster, or start one on this machine. On leaving, a local cluster is ended.
+
+    Nothing of Ray appears on the terminal, usage statistics are off, and signal handlers stay as they are. While a
+    local cluster starts, Ctrl-C is raised at once; the block ends when its processes have ended.
+
+    Args:
+        address: `local`, `ray://HOST` or `ray://HOST:PORT`, or parsed.
+        local: the size of a local cluster; that of the machine if None.
+        namespace: of named actors.
+        timeout_s: how long connecting, or starting, may take.
+        reconnect_s: how long calls wait for a cluster whose connection broke, before they fail; 0 fails at once.
+
+    Raises:
+        ConfigError: the address is invalid, or the process is connected to a cluster already.
+        ClusterUnavailable: Ray is missing, no cluster answers, its version differs, or it refuses the token.
+    """
+    where = ClusterAddress.parse(address) if isinstance(address, str) else address
+    if not _connection_lock.acquire(blocking=False):
+        raise ConfigError(f"cannot connect to {where}: this process is connected to a cluster already")
+    released = _Once(_connection_lock.release)
+    holder = _Holder(where, local or LocalCluster(), namespace, timeout_s, reconnect_s, released)
+    try:
+        ray = holder.connected(timeout_s)
+        _restore_signal_handlers()
+        yield Cluster(where, ray)
+    finally:
+        holder.end()
+
+
+def _restore_signal_handlers() -> None:
+    """Ray's native code replaces the handlers of SIGTERM and others by one that prints a stack and ends the process.
+
+    Python does not notice, and still returns its own.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.getsignal(number) or signal.SIG_DFL)
+
+
+class _Once:
+    """Calls a function at most once, from any thread."""
+
+    def __init__(self, function: Any) -> None:
+        self._calls = SimpleQueue[Any]()
+        self._calls.put(function)
+
+    def __call__(self) -> None:
+        try:
+            self._calls.get_nowait()()
+        except Empty:
+            return
+
+
+class _Holder:
+    """The thread that connects, waits and disconnects."""
+
+    def __init__(
+        self,
+        address: ClusterAddress,
+        local: LocalCluster,
+        namespace: str,
+        timeout_s: float,
+        reconnect_s: int,
+        released: _Once,
+    ) -> None:
+        self._address = address
+        self._local = local
+        self._namespace = namespace
+        self._timeout_s = timeout_s
+        self._reconnect_s = reconnect_s
+        self._released = released
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        self._ended = threading.Event()
+        self._thread = Thread("cluster", self._hold, shared=True)
+        self._thread.start()
+
+    def connected(self, timeout_s: float) -> Any:
+        """The module `ray`, as soon as it is connected."""
+        try:
+            answer = self._answers.get(timeout=timeout_s)
+        except Empty:
+            raise ClusterUnavailable(
+                f"{self._address} did not answer within {timeout_s:g} s; see the cluster's state with 'ray status'"
+            ) from None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def end(self) -> None:
+        """Disconnect, and wait until that is done."""
+        self._ended.set()
+        self._thread.join(_END_S)
+
+    def _hold(self) -> None:
+        try:
+            with quiet_environment(self._reconnect_s), quiet_loggers():
+                self._connect_and_wait()
+        except BaseException as error:  # `connected` raises it on the thread that waits
+            self._answers.put(error)
+        finally:
+            self._released()
+
+    def _connect_and_wait(self) -> None:
+        address = self._address
+        opened = (
+            ray_local.started(self._local, self._namespace)
+            if address.is_local
+            else ray_client.connected(address.host, address.port, self._namespace, self._timeout_s)
+        )
+        with opened as ray:
+            self._answers.put(ray)
+            self._ended.wait()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from streamer.config.section import Section
+from streamer.config.section import Section, first_line
 
 _MOST_FRAMES_APART = 300
 _MAX_INPUT_PX = 8192
@@ -48,6 +50,45 @@ class OnnxSettings(Section):
         return value
 
 
+class RemoteSettings(Section):
+    """A detector on another machine."""
+
+    deadline_s: float = Field(default=2.0, gt=0)
+    """Longest wait for the detections of a frame of a live source; then the frame is lost. A frame of a file is sent
+    again until `detector.timeout_s`."""
+    user: str = ""
+    """User, if the address has none; default: STREAMER_DETECTOR_USER of the environment."""
+    password_file: Path | None = None
+    """A file whose first line is the password; default: the password in STREAMER_DETECTOR_PASSWORD."""
+    token_file: Path | None = None
+    """A file whose first line is a bearer token, in place of a login; default: the token in STREAMER_DETECTOR_TOKEN."""
+    verify: bool = True
+    """Check the certificate of a TLS server; false: accept any certificate."""
+    ca_file: Path | None = None
+    """Certificates of authorities (PEM) that are accepted instead of the system's."""
+
+    def login(self) -> tuple[str, str]:
+        """User and password from the settings, or else from the environment; "" where neither has one.
+
+        Raises:
+            ConfigError: the password file cannot be read.
+        """
+        user = self.user or os.environ.get("STREAMER_DETECTOR_USER", "")
+        if self.password_file is not None:
+            return user, first_line(self.password_file, "detector.remote.password_file")
+        return user, os.environ.get("STREAMER_DETECTOR_PASSWORD", "")
+
+    def token(self) -> str:
+        """The bearer token; "" if there is none.
+
+        Raises:
+            ConfigError: its file cannot be read.
+        """
+        if self.token_file is not None:
+            return first_line(self.token_file, "detector.remote.token_file")
+        return os.environ.get("STREAMER_DETECTOR_TOKEN", "")
+
+
 class DetectorSettings(Section):
     """The detector and its classes."""
 
@@ -79,10 +120,12 @@ class DetectorSettings(Section):
     reference: bool = False
     """Load and call a hub module as its page on TensorFlow Hub shows it, for comparison; slow."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """Time limit of a hub module for one frame; after it the module hangs."""
+    """Time limit of a hub module for one frame; after it the module hangs. So long a frame of a file is sent again to a
+    detector on another machine that does not answer."""
     on_hang: Literal["end", "restart"] = "end"
     """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
     onnx: OnnxSettings = OnnxSettings()
+    remote: RemoteSettings = RemoteSettings()
     every: int | Literal["auto"] = 1
     """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which
     something changes."""

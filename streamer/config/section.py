@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -53,6 +54,23 @@ def ffmpeg_text(value: object) -> object:
     if isinstance(value, bool):
         return str(int(value))
     return str(value) if isinstance(value, (int, float)) else value
+
+
+def first_line(file: Path | str, setting: str) -> str:
+    """The first line of a file with a password.
+
+    Args:
+        file: its path.
+        setting: that names the file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
+        raise ConfigError(f"{setting}: cannot read {file}: {reason}") from error
 
 
 def _line(found: dict[str, Any], section: type[BaseModel], above: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from streamer.config.section import Section, ffmpeg_text
+from streamer.config.section import Section, ffmpeg_text, first_line
 from streamer.errors import ConfigError
 from streamer.system.secrets import redacted
 
@@ -113,7 +113,7 @@ class SourceSettings(Section):
         if self.password_file is None:
             password = password or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
         file = self.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
-        return user, password if password or not file else _first_line(file)
+        return user, password if password or not file else first_line(file, "source.password_file")
 
     @field_validator("jitter_ms", mode="before")
     @classmethod
@@ -155,11 +155,3 @@ class SourceSettings(Section):
             return Fraction(str(value))
         except (ValueError, ZeroDivisionError) as error:
             raise ValueError("a frame rate looks like 25, 29.97 or 30000/1001") from error
-
-
-def _first_line(file: Path | str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
-        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error

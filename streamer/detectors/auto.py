@@ -8,8 +8,8 @@ from typing import ClassVar
 from streamer.classes import label_maps
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.nanodet import NanoDetDetector
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.nanodet import NanoDetDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ModelError
 from streamer.models import store, tensorflow_import

@@ -58,6 +58,11 @@ class RecordedDetector(DetectorFeature):
         return f"detections of {name}"
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:
+        """The file with the detections."""
+        return [Path(settings.name)]
+
+    @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[RecordedDetector]:
         """The detections of the file `settings.name`; `read` has the errors."""
         del context

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from streamer.errors import ConfigError, ModelError, StreamerError
 from streamer.features import DetectorChooser, DetectorContext, section_of
 from streamer.interfaces import Detector
 from streamer.models import handles
+from streamer.models.hub_cache import sha256_of
 from streamer.registry import DETECTORS
+from streamer.system import paths
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import did_you_mean
 from streamer.values.labels import LabelTable
@@ -31,6 +34,7 @@ class BuiltDetectors:
         name: `detector.name` after the choice, without a login.
         default_min_score: the lowest score that it reports by default.
         lowest_score: the lowest score that it reports now; None for the default.
+        notes: for the report of the run, one line each; complete when the run has ended.
     """
 
     detectors: Sequence[Detector]
@@ -39,6 +43,7 @@ class BuiltDetectors:
     name: str = ""
     default_min_score: float = 0.0
     lowest_score: float | None = None
+    notes: Sequence[str] = ()
 
 
 def build_detector(
@@ -134,8 +139,22 @@ def check_name(name: str) -> None:
     _entry_of(name)
 
 
-def title(settings: DetectorSettings) -> str:
+def default_min_score(settings: DetectorSettings) -> float:
+    """The lowest score that a detector reports by default, which need not be built.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    return float(feature.default_min_score)
+
+
+def title(settings: DetectorSettings, labels: LabelTable | None = None) -> str:
     """The name of a detector in messages, with the number of its classes if that is known without the model.
+
+    Args:
+        settings: name the detector.
+        labels: its classes, where the caller knows them.
 
     Raises:
         ConfigError, ModelError: as `check_name`.
@@ -143,7 +162,7 @@ def title(settings: DetectorSettings) -> str:
     _, feature = _entry_of(settings.name)
     shown = str(feature.title(settings.name)) if hasattr(feature, "title") else settings.name
     try:
-        return f"{shown}{class_count(feature.labels_of(settings))}"
+        return f"{shown}{class_count(labels or feature.labels_of(settings))}"
     except ModelError:
         return shown
 
@@ -160,6 +179,39 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
     if labels is None:
         raise ConfigError(f"the classes of {entry} are not known before it runs; name another detector")
     return labels
+
+
+def model_sha256(settings: DetectorSettings) -> str:
+    """Identifies the model of a detector; empty if it has no files, or they are not on this machine.
+
+    Of a single file it is the SHA-256, of several that of the lines that `sha256sum` prints for them.
+
+    Args:
+        settings: `name` and, for a hub module, `sha256`; not `auto`, which has no model of its own.
+
+    Raises:
+        ConfigError: an unknown detector.
+        ModelError: the files cannot be read.
+    """
+    _, feature = _entry_of(settings.name)
+    files: Sequence[Path] = feature.model_files(settings) if hasattr(feature, "model_files") else ()
+    given = [path for path in files if paths.exists(path)]
+    try:
+        if len(given) == 1 and given[0].is_file():
+            return sha256_of(given[0])
+        lines = [f"{sha256_of(file)}  {name}\n" for name, file in sorted(_files(given))]
+    except OSError as error:
+        raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
+    return hashlib.sha256("".join(lines).encode()).hexdigest() if lines else ""
+
+
+def _files(given: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """All files with the names that they have below what was given."""
+    for path in given:
+        if path.is_file():
+            yield path.name, path
+        else:
+            yield from ((file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file())
 
 
 def names() -> tuple[str, ...]:

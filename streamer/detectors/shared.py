@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.selection import BuiltDetectors, build_detector
+from streamer.detectors.selection import BuiltDetectors, build_detector, check_classes
 from streamer.features import DetectorContext
 from streamer.interfaces import Detector
 from streamer.values.frame import Frame
@@ -42,6 +42,10 @@ class SharedDetectors:
     def longest_interval_s(self) -> float:
         """0: the runs are not live, so none of them waits for its turn at the cost of its boxes."""
         return 0.0
+
+    def check_classes(self, settings: DetectorSettings) -> LabelTable | None:
+        """See `streamer.detectors.selection.check_classes`."""
+        return check_classes(settings)
 
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
         """The detectors for a run, which must not close them. Raises what `build_detector` raises."""

@@ -1,13 +1,15 @@
 """Frames on which the detector failed: each failure is logged, and three in a row end the run.
 
-Used by the display thread, where frames are in order although several detectors run in parallel.
+A detector on another machine may be unreachable for a while. That does not end a live run: its frames are lost until
+the server answers again. Used by the display thread, where frames are in order although several detectors run in
+parallel.
 """
 
 from __future__ import annotations
 
 import logging
 
-from streamer.errors import DetectorError, InvalidOutput, ModelError, StreamerError
+from streamer.errors import DetectorError, DetectorUnreachable, InvalidOutput, ModelError, StreamerError
 from streamer.values.delivery import Detected
 
 log = logging.getLogger(__name__)
@@ -20,10 +22,12 @@ class DetectorFailures:
     """Counts failed detections.
 
     Args:
+        live: the run is live, so an unreachable detector does not end it.
         in_a_row: so many consecutive failures end the run.
     """
 
-    def __init__(self, in_a_row: int = IN_A_ROW) -> None:
+    def __init__(self, *, live: bool = False, in_a_row: int = IN_A_ROW) -> None:
+        self._outages = _Outages() if live else None
         self._in_a_row = in_a_row
         self._row: list[DetectorError] = []
         self._count = 0
@@ -31,13 +35,20 @@ class DetectorFailures:
 
     def add(self, result: Detected) -> None:
         """The next result, in frame order."""
-        if result.error is None:
+        error = result.error
+        if self._outages is not None:
+            self._outages.add(result)
+            if isinstance(error, DetectorUnreachable):
+                return
+        if error is None:
             self._row.clear()
             self._has_worked = True
             return
-        self._row.append(result.error)
+        self._row.append(error)
         self._count += 1
-        self._log(result, result.error)
+        if _is_logged(self._count):
+            more = f" ({self._count} so far; not every failure is logged)" if self._count >= _LOGGED_IN_FULL else ""
+            log.warning("%s%s", _lost(result, error), more)
 
     @property
     def fatal(self) -> StreamerError | None:
@@ -50,10 +61,40 @@ class DetectorFailures:
         first = self._row[0]
         return ModelError(str(first)) if isinstance(first, InvalidOutput) and not self._has_worked else first
 
-    def _log(self, result: Detected, error: DetectorError) -> None:
-        """One line each for the first failures, then for the 10th, the 100th, ...: a camera may run for weeks."""
-        if self._count > _LOGGED_IN_FULL and self._count != 10 ** (len(str(self._count)) - 1):
-            return
-        frame, reason = result.frame, str(error).partition("\n")[0]
-        so_far = f" ({self._count} so far; not every failure is logged)" if self._count >= _LOGGED_IN_FULL else ""
-        log.warning("frame %d (%.3f s) is lost to detection: %s%s", frame.index, frame.time_s, reason, so_far)
+
+class _Outages:
+    """Logs when the detector becomes unreachable, and when it is back."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._frames = 0  # lost in this outage
+        self._began_s = 0.0
+
+    def add(self, result: Detected) -> None:
+        """The next result."""
+        if isinstance(result.error, DetectorUnreachable):
+            self._frames += 1
+            if self._frames == 1:
+                self._count += 1
+                self._began_s = result.done_s
+                if _is_logged(self._count):
+                    log.warning("%s; frames are lost until it answers", _lost(result, result.error))
+        elif self._frames:
+            if _is_logged(self._count):
+                log.warning(
+                    "the detector answers again after %.1f s; %d frame%s lost",
+                    result.done_s - self._began_s,
+                    self._frames,
+                    " was" if self._frames == 1 else "s were",
+                )
+            self._frames = 0
+
+
+def _is_logged(count: int) -> bool:
+    """Whether to log a failure: the first ones, then the 10th, the 100th, ...: a camera may run for weeks."""
+    return count <= _LOGGED_IN_FULL or count == 10 ** (len(str(count)) - 1)
+
+
+def _lost(result: Detected, error: DetectorError) -> str:
+    frame, reason = result.frame, str(error).partition("\n")[0]
+    return f"frame {frame.index} ({frame.time_s:.3f} s) is lost to detection: {reason}"

@@ -11,8 +11,8 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ _UNREADABLE = (ValueError, KeyError, TypeError, EOFError, MemoryError, NotImplem
 Arrays = dict[str, npt.NDArray[Any]]
 
 
+def part_name(number: int) -> str:
+    """The name of the file of a part in a folder."""
+    return f"part-{number}{SUFFIX}"
+
+
 def part_path(output: Path, number: int) -> Path:
     """The file of a part, for what the user gave as the output.
 
@@ -57,7 +62,7 @@ def part_path(output: Path, number: int) -> Path:
         number: of the part.
     """
     if output.is_dir():
-        return output / f"part-{number}{SUFFIX}"
+        return output / part_name(number)
     return output if output.suffix == SUFFIX else output.with_name(output.name + SUFFIX)
 
 
@@ -82,6 +87,35 @@ def write_part(part: PartDetections, path: Path) -> None:
     file.commit()
 
 
+@dataclass(frozen=True, slots=True)
+class PartHeader:
+    """What a part is, without its detections; see `PartDetections`."""
+
+    plan_digest: str
+    number: int
+    worker: Worker
+
+
+def read_header(path: Path) -> PartHeader | None:
+    """What a part is; None if the file is something else. Quick, but finds a truncated file.
+
+    Raises:
+        SourceUnavailable, ConfigError: as `read_part`.
+    """
+    try:
+        with path.open("rb") as file:
+            begin = file.read(_NAMES_AT.stop)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if begin and not _is_part(begin):  # a full disk may leave a file without content
+        return None
+    header, _ = _read(path, ())
+    try:
+        return PartHeader(header["plan"], header["part"], Worker(**header["worker"]))
+    except _UNREADABLE as error:
+        raise ConfigError(_damaged(path)) from error
+
+
 def read_part(path: Path) -> PartDetections:
     """Read a part and check it.
 
@@ -89,24 +123,30 @@ def read_part(path: Path) -> PartDetections:
         SourceUnavailable: it cannot be read.
         ConfigError: it is no part, was written by another version, or is truncated or damaged.
     """
-    try:
-        with path.open("rb") as file:
-            if not _is_part(file.read(_NAMES_AT.stop)):
-                raise ConfigError(f"{path} is no part; 'streamer detect' makes parts")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as entries:
-                header = json.loads(entries[_HEADER].tobytes())
-                _check_format(header["format"], path)
-                arrays = {name: entries[name] for name in (_HEADER, *_COLUMNS, _CHECKSUM)}
-    except OSError as error:
-        raise SourceUnavailable(f"cannot read {path}: {error.strerror or error}") from error
-    except (*_UNREADABLE, zlib.error) as error:
-        raise ConfigError(_damaged(path)) from error
+    header, arrays = _read(path, (*_COLUMNS, _CHECKSUM))
     try:
         if arrays.pop(_CHECKSUM).tobytes() != _checksum(arrays):
             raise ConfigError(_damaged(path))
         return _part(header, arrays)
     except _UNREADABLE as error:
+        raise ConfigError(_damaged(path)) from error
+
+
+def _read(path: Path, names: Sequence[str]) -> tuple[Mapping[str, Any], Arrays]:
+    """The header, and the entries of these names with that of the header; not checked yet."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(_NAMES_AT.stop)
+            if begin and not _is_part(begin):
+                raise ConfigError(f"{path} is no part; 'streamer detect' makes parts")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as entries:
+                header = json.loads(entries[_HEADER].tobytes())
+                _check_format(header["format"], path)
+                return header, {name: entries[name] for name in (_HEADER, *names)}
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (*_UNREADABLE, zlib.error) as error:
         raise ConfigError(_damaged(path)) from error
 
 
@@ -123,6 +163,10 @@ def looks_like_part(path: Path) -> bool:
 
 def _is_part(begin: bytes) -> bool:
     return begin.startswith(_BEGIN) and begin[_NAMES_AT] == _HEADER.encode()
+
+
+def _unreadable(path: Path, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"cannot read {path}: {error.strerror or error}")
 
 
 def _damaged(path: Path) -> str:

@@ -6,7 +6,9 @@ Immutable; any thread may read it. `streamer.parts.planning` makes it with one p
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,32 @@ class PlannedInput(Section):
     edges_sha256: str
 
 
+class SeekPoint(Section):
+    """The keyframe at which a decoder begins.
+
+    Attributes:
+        pts: of the keyframe, by which it is found after the seek.
+        target: the time to seek to: its decoding time where that is earlier.
+        leading: how many packets after it are shown before it. They may need earlier frames, so they may fail.
+        checked_to: pts of the next keyframe. No other packet before it may fail; otherwise the file is read from its
+            start.
+        digest: of its first packets; those that are read after the seek must be the same.
+    """
+
+    pts: int
+    target: int
+    leading: int
+    checked_to: int
+    digest: str
+
+
 class Part(Section):
     """The frames with `start_pts <= pts < end_pts`, and where a decoder must begin to get them.
 
     Attributes:
         number: from 0.
         start_pts, end_pts: ticks of the plan's time base; None for no bound (first and last part).
-        seek_pts: pts of the keyframe to seek to; at least one GOP before `start_pts`. None: read from the start.
+        seek: a keyframe at least one group of pictures before `start_pts`. None: read from the start.
         first_index: `Frame.index` of its first frame in a run over the whole file, as far as the demuxer can tell.
         frames: about how many frames it has.
     """
@@ -49,7 +70,7 @@ class Part(Section):
     number: int
     start_pts: int | None = None
     end_pts: int | None = None
-    seek_pts: int | None = None
+    seek: SeekPoint | None = None
     first_index: int = 0
     frames: int = 0
 
@@ -67,7 +88,9 @@ class Plan(Section):
         time_base: seconds per tick of all `pts`, as `1/90000`.
         frames: about how many frames the file has.
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
+        decoder_threads: how many threads each worker decodes with; frames of damaged packets depend on it.
         detector: all settings of the detector; its name may be the path of a model.
+        model_sha256: identifies the model (`streamer.detectors.selection.model_sha256`); empty if it is not known.
         parts: in order; together they have every frame exactly once.
     """
 
@@ -76,13 +99,19 @@ class Plan(Section):
     time_base: str
     frames: int
     source: dict[str, Any] = Field(default_factory=dict)
+    decoder_threads: int = 1
     detector: DetectorSettings = DetectorSettings()
-    parts: tuple[Part, ...]
+    model_sha256: str = ""
+    parts: tuple[Part, ...] = Field(min_length=1)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Identifies the plan: SHA-256 of its content; detections of another plan are refused."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Identifies the plan; detections of another plan are refused.
+
+        SHA-256 of its content without the path of the input: a worker may have the file in another place.
+        """
+        same = self.model_copy(update={"input": self.input.model_copy(update={"path": ""})})
+        return hashlib.sha256(same.model_dump_json().encode()).hexdigest()
 
     @property
     def tick(self) -> Fraction:
@@ -91,7 +120,11 @@ class Plan(Section):
 
     def part_of(self, pts: int) -> Part:
         """The part that a frame of this time belongs to."""
-        return next(part for part in self.parts if part.has(pts))
+        return self.parts[bisect_right(self._starts, pts)]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [part.start_pts for part in self.parts[1:] if part.start_pts is not None]
 
 
 def default_parts_folder(plan: Path) -> Path:

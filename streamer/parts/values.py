@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
+
+JOINED = "joined"
+"""The count of frames whose detections came from a part."""
+DETECTED_HERE = "detected here"
+"""The count of frames that the join had to detect, by cause."""
+MISSING, DIFFERING = "missing", "differing"
+"""The causes: no part has the frame, or the worker has decoded another picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,3 +85,19 @@ class PartSupply(Protocol):
     def close(self) -> None:
         """Any thread: wakes `wait`; no more parts are needed. Calling it twice is fine."""
         ...
+
+
+def part_names(numbers: Sequence[int]) -> str:
+    """Parts for a message: `part 3`, `parts 3, 5 to 7`.
+
+    Args:
+        numbers: rising; at least one.
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    shown = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"part{'s' * (len(numbers) > 1)} {', '.join(shown)}"

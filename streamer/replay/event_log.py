@@ -15,7 +15,7 @@ import av
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
+from streamer.errors import ConfigError, DetectorError, DetectorRestarted, DetectorUnreachable, SourceUnavailable
 from streamer.replay.pixel_data import colour_of
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS
@@ -150,8 +150,8 @@ class RecordedFailure(Record):
 
     def error(self) -> DetectorError:
         """The error."""
-        kind = DetectorRestarted if self.cause == DetectorRestarted.cause else DetectorError
-        return kind(self.message)
+        kinds: tuple[type[DetectorError], ...] = (DetectorRestarted, DetectorUnreachable)
+        return next((kind for kind in kinds if kind.cause == self.cause), DetectorError)(self.message)
 
 
 class DetectorResult(Record):

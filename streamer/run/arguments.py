@@ -8,7 +8,7 @@ from typing import Any
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.run.build import OwnParts
+from streamer.run.own_parts import OwnParts
 
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "Source": ("info", "take_damage", "stop", "__enter__", "__exit__", "__iter__"),

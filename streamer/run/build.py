@@ -6,17 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from streamer.analytics.build import build_rules, check_rules
 from streamer.classes.class_filter import ClassFilter
-from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, SinkError
-from streamer.events.camera_events import CameraEvents
 from streamer.events.service import event_observers
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import choose_cadence
@@ -24,20 +21,21 @@ from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.interfaces import PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.scene_figures import SceneFigures
 from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
+from streamer.run.own_parts import OwnParts
 from streamer.run.trackers import build_tracker, tracker_settings
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
 from streamer.system.secrets import redacted
+from streamer.values.labels import LabelTable
 from streamer.values.recordings import RecordedFile
 from streamer.values.states import Overlay
 from tracking import assignment
-from tracking.types import Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,7 @@ class BuiltRun:
         sinks: those of the outputs, in their order, then those of the caller.
         observers: of the run.
         others_with_notes: their notes belong in the report, too.
+        detector_notes: of the detectors, for the report.
     """
 
     pipeline: Pipeline
@@ -59,50 +58,13 @@ class BuiltRun:
     sinks: Sequence[Sink]
     observers: Sequence[RunObserver] = ()
     others_with_notes: Sequence[RunWarnings | PassthroughSource] = ()
+    detector_notes: Sequence[str] = ()
 
     @property
     def notes(self) -> list[str]:
         """The notes of all parts, once the run has ended and they are left."""
         others = [note for part in self.others_with_notes for note in part.notes]
-        return [*others, *(note for sink in self.sinks for note in sink.notes)]
-
-
-class DetectorProvider(Protocol):
-    """Has detectors that several runs use, one after the other or in turns."""
-
-    @property
-    def longest_interval_s(self) -> float:
-        """The longest time between two detections of a run; 0 if no other run has turns."""
-        ...
-
-    def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
-        """The detectors for a run, which does not close them. Raises what `build_detector` raises."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class OwnParts:
-    """Parts that the caller has built; they replace those of the settings, or add to them. Detectors are not closed.
-
-    Attributes:
-        source: replaces the uri; not yet entered.
-        detector: replaces `detector.name`.
-        detectors: has the detectors of `detector.name`, which other runs use too.
-        tracker: replaces `tracker.name`.
-        annotators: draw last.
-        sinks: written last; not yet entered. They get every frame, and their failure ends the run.
-        draw: draw every frame, also without an output that needs it.
-        events: stores the events of the run, in place of `store` and `notify` of the settings.
-    """
-
-    source: Source | None = None
-    detector: Detector | None = None
-    detectors: DetectorProvider | None = None
-    tracker: Tracker | None = None
-    annotators: Sequence[Annotator] = ()
-    sinks: Sequence[Sink] = ()
-    draw: bool = False
-    events: CameraEvents | None = None
+        return [*self.detector_notes, *others, *(note for sink in self.sinks for note in sink.notes)]
 
 
 def build_run(
@@ -137,7 +99,8 @@ def build_run(
     """
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
-    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings, SceneFigures(stats))
+    stored = event_observers(uri, settings, stats, stack, own.events)
+    observers = (*observers, *own.observers, *stored, warnings, SceneFigures(stats))
     source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         message(f"metrics at {_serve_metrics(settings.metrics.address, source.info, stats, stack, observers)}")
@@ -150,7 +113,7 @@ def build_run(
         assignment.prepare()
     _check_classes(own, settings)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks, observers)
-    built = _build_detectors(own, settings, info, stack, message)
+    built = _build_detectors(own, settings, info, stack, stats, message)
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -171,24 +134,32 @@ def build_run(
         rules=build_rules(settings.analytics, built.detectors[0].labels, info, stats.count),
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, sinks.all, observers, (warnings, *copied))
+    return BuiltRun(pipeline, info, built.reason, sinks.all, observers, (warnings, *copied), built.notes)
 
 
 def _check_classes(own: OwnParts, settings: Settings) -> None:
     """Refuse a wrong class name before a model is downloaded or TensorFlow is imported."""
-    labels = selection.check_classes(settings.detector) if own.detector is None else own.detector.labels
+    if own.detector is not None:
+        labels: LabelTable | None = own.detector.labels
+    else:
+        labels = (own.detectors or selection).check_classes(settings.detector)
     if labels is not None:
         check_rules(settings.analytics, labels, settings.detector.classes)
 
 
 def _build_detectors(
-    own: OwnParts, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+    own: OwnParts,
+    settings: Settings,
+    info: StreamInfo,
+    stack: ExitStack,
+    stats: RunStats,
+    message: Callable[[str], None],
 ) -> BuiltDetectors:
     if own.detector is not None:
         keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
         named = f"using {type(own.detector).__name__}{selection.class_count(own.detector.labels)}"
         return BuiltDetectors([own.detector], getattr(own.detector, "reason", named), keep)
-    context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    context = DetectorContext(info=info, say=message, stats=stats, extensions=settings.extensions)
     if own.detectors is not None:
         return own.detectors.build(settings.detector, context)
     built = selection.build_detector(settings.detector, context)

@@ -23,9 +23,10 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
 from streamer.pipeline import Pipeline
 from streamer.run.arguments import check_parts, merged_settings
-from streamer.run.build import OwnParts, build_run
+from streamer.run.build import build_run
 from streamer.run.loaded_detector import LoadedDetector
 from streamer.run.outputs import Outputs
+from streamer.run.own_parts import OwnParts
 from streamer.values.events import Event
 from tracking.types import Tracker
 

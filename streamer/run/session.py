@@ -17,8 +17,9 @@ from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import DescribedSink, StreamInfo
 from streamer.observe.report import Report, Reporter
-from streamer.run.build import BuiltRun, OwnParts, build_run
+from streamer.run.build import BuiltRun, build_run
 from streamer.run.outputs import Outputs, live_without_output
+from streamer.run.own_parts import OwnParts
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted

@@ -18,9 +18,9 @@ from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, 
 from streamer.flow.threads import ThreadGroup
 from streamer.observe.report import Progress, Report, Reporter
 from streamer.observe.run_name import input_name
-from streamer.run.build import OwnParts
 from streamer.run.inputs import PlannedRun, listed
 from streamer.run.outcome import Outcome, RunFigures, is_disk_full
+from streamer.run.own_parts import OwnParts
 from streamer.run.session import Session, StopHook
 from streamer.system.secrets import redacted
 

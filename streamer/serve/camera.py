@@ -19,8 +19,8 @@ from streamer.events.camera_events import CameraEvents
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report, Reporter, SilentReporter
 from streamer.observe.run_name import camera_name
-from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
+from streamer.run.own_parts import OwnParts
 from streamer.run.session import NO_VIDEO, Session
 from streamer.serve.pools import CameraPool, SitePool
 from streamer.serve.report import combined

@@ -31,6 +31,7 @@ from streamer.interfaces import Detector
 from streamer.registry import POLICIES
 from streamer.serve.status import DetectorStatus
 from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 
 _WARM_UPS = 2
 _GREY = 114
@@ -182,6 +183,10 @@ class CameraPool:
     def longest_interval_s(self) -> float:
         """The longest time between two turns of the camera."""
         return self._camera.detector.max_age_s or self._pool.settings.max_age_s or DEFAULT_MAX_AGE_S
+
+    def check_classes(self, settings: DetectorSettings) -> LabelTable | None:
+        """See `streamer.detectors.selection.check_classes`."""
+        return selection.check_classes(settings)
 
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:  # noqa: ARG002
         """See `streamer.detectors.shared.SharedDetectors.build`."""

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from streamer.config.camera import CameraSettings
 from streamer.config.detector import DetectorSettings
 from streamer.config.site import SiteSettings
-from streamer.detectors.selection import BuiltDetectors
+from streamer.detectors.selection import BuiltDetectors, check_classes
 from streamer.features import DetectorContext
 from streamer.serve.pools import CameraPool, SitePool
+from streamer.values.labels import LabelTable
 
 Say = Callable[[str], None]
 
@@ -49,8 +50,12 @@ class Guest:
         self._left = left
         self._share: CameraPool | None = None
 
+    def check_classes(self, settings: DetectorSettings) -> LabelTable | None:
+        """See `streamer.run.own_parts.DetectorProvider`."""
+        return check_classes(settings)
+
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
-        """See `streamer.run.build.DetectorProvider`. Waits while the detector is loaded.
+        """See `streamer.run.own_parts.DetectorProvider`. Waits while the detector is loaded.
 
         Raises:
             ConfigError: the detector has no time for one more stream.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from streamer.classes import label_maps, open_images
 from streamer.classes.class_filter import DUPLICATE_IOU, ClassFilter
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.errors import ConfigError
 from streamer.values.labels import LabelTable
 from tests.detectors.frames import frame_of, street

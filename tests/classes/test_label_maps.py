@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streamer.classes import label_maps, open_images
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import selection
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.errors import ConfigError, ModelError
 from streamer.models import store
 from streamer.values.labels import LabelTable

@@ -37,6 +37,7 @@ NOT_LITERAL |= {
     "detector.offline",
     "detector.latency",
     "set overwrite",
+    "allow mixed workers",
     "source.retry_for_s",
     "delay_s",
     "metrics.address",

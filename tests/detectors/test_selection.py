@@ -17,8 +17,8 @@ import pytest
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import auto, selection
 from streamer.detectors.auto import AutoDetector
+from streamer.detectors.litert.starter import StarterDetector
 from streamer.detectors.selection import build_detector
-from streamer.detectors.starter import StarterDetector
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, ModelError, StreamerError

@@ -20,8 +20,8 @@ from streamer.interfaces import Scene
 from streamer.observe.json_logs import json_handler
 from streamer.observe.report import SilentReporter
 from streamer.observe.run_name import RunNameFilter, camera_name, input_name, with_camera
-from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
+from streamer.run.own_parts import OwnParts
 from streamer.run.session import Session
 from streamer.sources.live.live import LiveSource
 from streamer.system.threads import Thread

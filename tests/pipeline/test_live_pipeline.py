@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
+from streamer.errors import DetectorError, DetectorUnreachable, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.sink_worker import LIVE_CAPACITY
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
+from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState
 from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
 from tests.pipeline.parts import DEADLINE_S, ListSink, OneBox, failing_on, raising
@@ -404,3 +405,34 @@ def test_breaking_out_of_a_live_run_leaves_no_thread(camera: ScriptedCamera, gat
 def test_an_unknown_overlay_is_refused(camera: ScriptedCamera) -> None:
     with pytest.raises(ValueError, match="now, detected or delayed"):
         Pipeline(camera, [OneBox()], IouTracker(), overlay="later")
+
+
+def test_an_unreachable_detector_does_not_end_a_live_run(
+    camera: ScriptedCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+
+    def detect(frame: Frame) -> None:
+        gate(frame)
+        if 2 <= frame.index < 12:
+            raise DetectorUnreachable("connection refused")
+
+    run = Run(Pipeline(camera, [OneBox(detect)], IouTracker()))
+    with caplog.at_level(logging.WARNING):
+        for index in range(15):
+            give_one_by_one(camera, run, 1)
+            assert gate.next_index() == index
+            gate.release()
+        camera.end()
+        gate.open()
+        run.join()
+    assert run.error is None
+    assert run.indexes == list(range(15))
+    counts = states(run.pipeline.stats.ledger)
+    assert counts["lost: remote"] == 10
+    assert (
+        caplog.messages[0]
+        == "frame 2 (0.080 s) is lost to detection: connection refused; frames are lost until it answers"
+    )
+    assert caplog.messages[1].endswith("10 frames were lost")
+    assert len(caplog.messages) == 2

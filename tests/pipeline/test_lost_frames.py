@@ -7,7 +7,14 @@ import threading
 
 import pytest
 
-from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, InvalidOutput, ModelError
+from streamer.errors import (
+    DetectorError,
+    DetectorHung,
+    DetectorRestarted,
+    DetectorUnreachable,
+    InvalidOutput,
+    ModelError,
+)
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.values.frame import Frame
@@ -128,3 +135,14 @@ def test_the_first_failures_are_logged_and_later_ones_less_often(caplog: pytest.
     assert lines[0] == "frame 1 (0.040 s) is lost to detection: no luck with 1"
     assert [line.split()[1] for line in lines] == ["1", "3", "5", "7", "9", "19", "199"]
     assert "100 so far" in lines[-1]
+
+
+def test_an_unreachable_detector_ends_the_run_of_a_file() -> None:
+    def fail(frame: Frame) -> None:
+        if frame.index >= 4:
+            raise DetectorUnreachable("connection refused")
+
+    pipeline = Pipeline(CountingSource(None), [OneBox(fail)], IouTracker())
+    with pytest.raises(DetectorUnreachable, match="connection refused"):
+        pipeline.run()
+    assert pipeline.stats.ledger.causes(FrameState.LOST) == {"remote": 3}

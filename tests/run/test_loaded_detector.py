@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import streamer
-from streamer.detectors.starter import StarterDetector
+from streamer.detectors.litert.starter import StarterDetector
 from tests import clips
 from tests.detectors.frames import frame_of, street
 

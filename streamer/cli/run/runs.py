@@ -58,10 +58,10 @@ def run_inputs(
         SeveralRuns(planned.runs, settings, RunsTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
         return
     (source,) = inputs.sources
-    observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
     made = Outputs.of(settings, source, **outputs)
     if made.use_standard_output:
         terminal.leave_output()
-    with where.parts(source, settings, terminal) as own:
+    with where.parts(source, settings, terminal) as (settings, own):
+        observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
         session = Session(source, made, settings, terminal, started_s=started_s, observers=observers, own=own)
         session.run(on_ready=on_ready)

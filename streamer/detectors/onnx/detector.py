@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from threading import Lock
 from typing import ClassVar
@@ -15,8 +16,8 @@ from typing import ClassVar
 import numpy as np
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import ssd
-from streamer.detectors.litert import worker_settings
+from streamer.detectors.litert import ssd
+from streamer.detectors.litert.runtime import worker_settings
 from streamer.detectors.onnx import families, header, labels
 from streamer.detectors.onnx.families import Recognised
 from streamer.detectors.onnx.family import Candidates
@@ -84,8 +85,14 @@ class OnnxDetector(DetectorFeature):
         return _recognised(settings)[1] if cls.accepts(settings.name) else None
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:
+        """The file, and those beside it whose names begin with its name: weights that are stored apart."""
+        path = Path(settings.name).expanduser()
+        return [path, *sorted(one for one in path.parent.glob(f"{escape(path.name)}?*") if one.is_file())]
+
+    @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:
-        """One detector for each worker, see `litert.worker_settings`; a single one on a GPU, warmed up."""
+        """One detector for each worker, see `worker_settings`; a single one on a GPU, warmed up."""
         if settings.sha256 is not None:
             raise ConfigError("detector.sha256 is for hub modules; an ONNX model is a file of yours")
         wanted = settings.workers

@@ -108,6 +108,14 @@ class HubDetector(DetectorFeature):
         return label_maps.of_module(settings.label_map)
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:
+        """The folder of the module, if it is on this machine; an archive or a graph is unpacked first."""
+        try:
+            return [store.fetch(settings.name, sha256=settings.sha256, offline=True)]
+        except ModelError:
+            return []
+
+    @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[WatchedDetector]:
         """One detector with a time limit for each frame, warmed up if it runs on a GPU. Downloads the module."""
         directory = store.fetch(settings.name, sha256=settings.sha256, offline=settings.offline)

@@ -80,6 +80,10 @@ class PinnedModel:
         found = self._expected()
         return found is not None and _stamp(self.path)[1] == found[0]
 
+    def cached_files(self) -> tuple[Path, ...]:
+        """The file in the cache; empty if it is missing."""
+        return (self.path,) if self.has_right_size() else ()
+
     def read(self) -> bytes | None:
         """The content of the file in the cache; None if it is missing or damaged."""
         return _verified(self, _stamp(self.path), _stamp(self.manifest_path))

@@ -47,6 +47,7 @@ class FrameDecoder:
         first_dts: decoding time of the first packet, None if it has none.
         incomplete: the last packet was truncated by the end of the file.
         tap: gets each packet that is decoded, if not None.
+        begin_pts: leave out the packets before the keyframe with this presentation time; none if None.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class FrameDecoder:
         self.first_dts: int | None = None
         self.incomplete = False
         self.tap: StreamTap | None = None
+        self.begin_pts: int | None = None
         stream.codec_context.thread_count = threads
         stream.codec_context.thread_type = av.codec.context.ThreadType.AUTO if frame_threads else "SLICE"
 
@@ -77,6 +79,9 @@ class FrameDecoder:
     def read(self) -> Iterator[Packet[VideoStream]]:
         """The packets that contain data."""
         for packet in self.reader:
+            if self.begin_pts is not None and not (packet.is_keyframe and packet.pts == self.begin_pts):
+                continue
+            self.begin_pts = None
             self._take_losses()
             self._count(packet)
             if packet.size:  # an empty packet would drain the decoder

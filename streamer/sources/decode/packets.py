@@ -97,6 +97,11 @@ class PacketReader:
             read = stream is video or stream.index in self._others
             stream.discard = Discard.default if read else Discard.all
 
+    @property
+    def moved(self) -> bool:
+        """Whether the clock was corrected."""
+        return self._clock.offset != 0
+
     def drop_others(self) -> None:
         """Stop reading the other streams: no output copies them."""
         self._copies = False

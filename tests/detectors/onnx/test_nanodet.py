@@ -10,7 +10,7 @@ import pytest
 
 from streamer.cli.commands import packaged_clip
 from streamer.config.detector import DetectorSettings, OnnxSettings
-from streamer.detectors.nanodet import NanoDetDetector
+from streamer.detectors.litert.nanodet import NanoDetDetector
 from streamer.detectors.onnx.detector import OnnxDetector
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from streamer.detectors import ssd
-from streamer.detectors.starter import starter_anchors
+from streamer.detectors.litert import ssd
+from streamer.detectors.litert.starter import starter_anchors
 from tracking.types import FloatArray
 
 

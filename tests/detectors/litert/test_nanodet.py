@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import nanodet
 from streamer.detectors.letterbox import Letterbox
-from streamer.detectors.nanodet import NanoDetDetector
+from streamer.detectors.litert import nanodet
+from streamer.detectors.litert.nanodet import NanoDetDetector
 from streamer.errors import ConfigError, DetectorError
 from streamer.features import DetectorContext
 from streamer.models import store

@@ -15,7 +15,7 @@ import pytest
 
 from streamer.classes import open_images
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.starter import StarterDetector, starter_anchors
+from streamer.detectors.litert.starter import StarterDetector, starter_anchors
 from streamer.errors import ConfigError, DetectorError
 from streamer.models import store
 from streamer.values.frame import Frame
@@ -173,7 +173,7 @@ def test_detect_after_close_is_an_error() -> None:
 
 
 def test_loading_prints_nothing() -> None:
-    code = "from streamer.detectors.starter import StarterDetector\nStarterDetector().close()"
+    code = "from streamer.detectors.litert.starter import StarterDetector\nStarterDetector().close()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
     assert done.stdout == b""
     assert done.stderr == b""

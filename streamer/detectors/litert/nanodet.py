@@ -13,14 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from streamer.classes import label_maps
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import litert, ssd
 from streamer.detectors.letterbox import Letterbox
+from streamer.detectors.litert import runtime, ssd
 from streamer.errors import DetectorError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import store
@@ -56,7 +57,7 @@ class NanoDetDetector(DetectorFeature):
 
     def __init__(self, settings: DetectorSettings | None = None) -> None:
         settings = settings or DetectorSettings()
-        self._interpreter: Interpreter | None = litert.load(
+        self._interpreter: Interpreter | None = runtime.load(
             store.NANODET, store.PINNED[store.NANODET].load(offline=settings.offline), settings.threads
         )
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -75,9 +76,14 @@ class NanoDetDetector(DetectorFeature):
         return label_maps.coco_rows()
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The file in the cache."""
+        return store.PINNED[store.NANODET].cached_files()
+
+    @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[NanoDetDetector]:
-        """One detector for each worker; see `litert.worker_settings`."""
-        settings, workers = litert.worker_settings(settings, context)
+        """One detector for each worker; see `runtime.worker_settings`."""
+        settings, workers = runtime.worker_settings(settings, context)
         return [cls(settings) for _ in range(workers)]
 
     @property
@@ -105,7 +111,7 @@ class NanoDetDetector(DetectorFeature):
         boxes, scores, labels = candidates(rows[cells], cells, self._min_score)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=_MAX_DETECTIONS)
         placed = place.in_frame(boxes[kept], frame.width, frame.height)
-        return litert.in_pixels(placed, scores[kept], labels[kept], frame.width, frame.height)
+        return runtime.in_pixels(placed, scores[kept], labels[kept], frame.width, frame.height)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""

@@ -60,7 +60,7 @@ def worker_settings(settings: DetectorSettings, context: DetectorContext) -> tup
         workers = workers or 1
         if settings.threads == 1:
             settings = settings.model_copy(update={"threads": os.cpu_count() or 1})
-    return settings, workers or max(1, _cores() // settings.threads)
+    return settings, workers or max(1, cores() // settings.threads)
 
 
 def in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: int, height: int) -> Detections:
@@ -70,6 +70,6 @@ def in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: in
     return Detections(clipped[inside], scores[inside], labels[inside])
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

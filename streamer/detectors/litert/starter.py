@@ -11,6 +11,7 @@ label; here each class is suppressed separately. And the graph's score threshold
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from streamer.classes import label_maps
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import litert, ssd
+from streamer.detectors.litert import runtime, ssd
 from streamer.errors import ConfigError, DetectorError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import store
@@ -70,7 +71,7 @@ class StarterDetector(DetectorFeature):
         self._max_detections = max_detections
         self._top_score: float | None = None
         flatbuffer = content[label_maps.STARTER_LABEL_MAP_BYTES :]
-        self._interpreter: Interpreter | None = litert.load(store.STARTER, flatbuffer, settings.threads)
+        self._interpreter: Interpreter | None = runtime.load(store.STARTER, flatbuffer, settings.threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = {item["name"]: item["index"] for item in self._interpreter.get_output_details()}
         self._box_output = outputs["raw_outputs/box_encodings"]
@@ -87,9 +88,14 @@ class StarterDetector(DetectorFeature):
         return label_maps.starter_table(store.PINNED[store.STARTER].load(offline=settings.offline))
 
     @classmethod
+    def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
+        """The file in the cache."""
+        return store.PINNED[store.STARTER].cached_files()
+
+    @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[StarterDetector]:
-        """One detector for each worker; see `litert.worker_settings`."""
-        settings, workers = litert.worker_settings(settings, context)
+        """One detector for each worker; see `runtime.worker_settings`."""
+        settings, workers = runtime.worker_settings(settings, context)
         return [cls(settings) for _ in range(workers)]
 
     @property
@@ -115,7 +121,7 @@ class StarterDetector(DetectorFeature):
         boxes, scores, labels = self._candidates(encodings, logits)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=self._max_detections)
         scaled = boxes[kept] * np.array([frame.width, frame.height] * 2, np.float32)
-        return litert.in_pixels(scaled, scores[kept], labels[kept], frame.width, frame.height)
+        return runtime.in_pixels(scaled, scores[kept], labels[kept], frame.width, frame.height)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""

@@ -1,0 +1,58 @@
+"""Keeps Ray silent: its log lines, those of its workers, its warnings and usage statistics. Used by its own thread.
+
+What matters of Ray's messages arrives as an error, which `streamer.cluster` translates.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOGGERS = ("ray", "ray.util.client.logsclient", "ray.util.client.dataclient", "ray.util.client.worker")
+"""The second does not pass its lines on to the first."""
+_NEVER = logging.CRITICAL + 1
+
+
+@contextmanager
+def quiet_environment(reconnect_s: int) -> Iterator[None]:
+    """Variables that Ray reads when it connects, and that its processes inherit; as before afterwards.
+
+    Args:
+        reconnect_s: how long calls wait for a cluster whose connection broke.
+    """
+    wanted = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+        "RAY_CLIENT_RECONNECT_GRACE_PERIOD": str(reconnect_s),
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # an actor without a GPU keeps its environment, and Ray says nothing
+        "GRPC_VERBOSITY": "NONE",
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update({name: value for name, value in wanted.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+@contextmanager
+def quiet_loggers() -> Iterator[None]:
+    """No line of Ray's loggers reaches the terminal; afterwards too, because its threads end later."""
+    silence()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"ray\.")
+        yield
+
+
+def silence() -> None:
+    """Called again after connecting: Ray sets its loggers up then."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [logging.NullHandler()]
+        logger.propagate = False
+        logger.setLevel(_NEVER)

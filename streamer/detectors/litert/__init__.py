@@ -1,0 +1,1 @@
+"""The small detectors that LiteRT runs, and what they share with other detectors."""

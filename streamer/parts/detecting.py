@@ -1,0 +1,213 @@
+"""Detects the frames of a part: the detector is loaded once, and may detect several parts one after the other.
+
+The main thread builds a `PartDetector` and calls `detect`; the threads of a part are in
+`streamer.parts.worker.part_job`. A frame on which the detector fails is left out, and the join detects it; three
+failures in a row end the part, as they end a run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamer.config.detector import DetectorSettings
+from streamer.detectors import selection
+from streamer.errors import ConfigError, Interrupted
+from streamer.features import DetectorContext, Extensions
+from streamer.flow.cadence import Cadence, Schedule, choose_cadence
+from streamer.flow.queues import Closed
+from streamer.interfaces import StreamInfo
+from streamer.parts.part_source import PartSource
+from streamer.parts.plan import Part, Plan
+from streamer.parts.values import FrameDetections, PartDetections
+from streamer.parts.worker.canary import canary_digest
+from streamer.parts.worker.fingerprint import fingerprint
+from streamer.parts.worker.part_job import PartJob
+
+OF_THE_WORKER = (
+    "device",
+    "gpu_memory_mb",
+    "threads",
+    "workers",
+    "timeout_s",
+    "on_hang",
+    "offline",
+    "optimize_graph",
+)
+"""Settings of the detector that may differ from the plan's: they belong to the machine."""
+
+_NOTHING: Mapping[int, FrameDetections] = {}
+
+
+class PartDetector:
+    """Loads the detector of a plan and detects parts with it. It is a context manager that closes the detector.
+
+    Args:
+        plan: its input is on this machine.
+        path: of the input, if it is not where the plan has it.
+        settings: the plan's, with values of this machine for `OF_THE_WORKER`, or another path of the same model; the
+            plan's if None.
+        extensions: settings of features of other packages.
+        say: gets one line about each step that takes time.
+
+    Attributes:
+        worker: this machine, with the digest of the canary.
+        labels: the classes of the detector.
+        reason: one line that names the detector.
+
+    Raises:
+        ConfigError: a setting, or a model that is not the plan's.
+        SourceUnavailable: the input cannot be opened.
+        ModelError: the detector cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        path: Path | None = None,
+        settings: DetectorSettings | None = None,
+        extensions: Extensions | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        settings, _ = selection.chosen(settings or plan.detector)
+        self._plan, self._path = plan, path
+        with PartSource(plan, plan.parts[0], path) as source:
+            info = source.info
+        self._cadence = part_cadence(plan.detector, info)
+        context = DetectorContext(info=info, say=say, extensions=extensions or {})
+        built = selection.build_detector(settings, context)
+        self._detectors = built.detectors
+        self.labels, self.reason = built.detectors[0].labels, built.reason
+        self._lock = threading.Lock()  # guards the two below
+        self._stopped = False
+        self._job: PartJob | None = None
+        try:
+            _check_model(plan, settings)
+            self.worker = fingerprint(settings, canary_digest(built.detectors[0]))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def empty(self, part: Part) -> PartDetections:
+        """What the part will be, without frames."""
+        return PartDetections(self._plan.digest, part.number, self.worker, self.labels)
+
+    def detect(
+        self,
+        part: Part,
+        *,
+        on_frame: Callable[[FrameDetections], None] = lambda _: None,
+        on_progress: Callable[[int, int], None] = lambda _count, _failed: None,
+        done: Mapping[int, FrameDetections] = _NOTHING,
+    ) -> PartDetections:
+        """Detect the frames of a part that a run over the whole file detects.
+
+        Args:
+            part: of the plan.
+            on_frame: gets each frame that is detected now, in order.
+            on_progress: gets the number of frames of the part that are done, and how many of these failed.
+            done: frames that are detected already, by pts; used where the digest of the picture is the same.
+
+        Raises:
+            Interrupted: `stop` was called.
+            SourceUnavailable, SourceLost: the input cannot be read.
+            StreamerError: the detector failed three times in a row, or hung.
+        """
+        source = PartSource(self._plan, part, self._path)
+        job = PartJob(source, self._detectors, Schedule(self._cadence), done)
+        with self._lock:
+            if self._stopped:
+                raise Interrupted
+            self._job = job
+        frames: dict[int, FrameDetections] = {}
+        try:
+            with closing(job.results()) as results:
+                for result in results:
+                    if result.frame is not None:
+                        if result.detected is not None:
+                            on_frame(result.frame)
+                        frames.setdefault(result.frame.pts, result.frame)
+                    on_progress(result.position, job.failed)
+        except Closed:
+            raise Interrupted from None
+        finally:
+            with self._lock:
+                self._job = None
+        return PartDetections(self._plan.digest, part.number, self.worker, self.labels, frames)
+
+    def stop(self) -> None:
+        """Any thread, but no signal handler: end `detect` after the frames in progress, and begin no other part."""
+        with self._lock:
+            self._stopped = True
+            job = self._job
+        if job is not None:
+            job.close()
+
+    def close(self) -> None:
+        """Release the model. Closing twice is fine."""
+        for detector in self._detectors:
+            detector.close()
+
+
+def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
+    """The detector of a plan with the settings that belong to this machine.
+
+    Args:
+        plan: the plan.
+        own: what the user of this machine has set: `OF_THE_WORKER`, and another path of the plan's model as `name`.
+
+    Raises:
+        ConfigError: a setting that differs from the plan's and belongs to it, or another path of a model whose
+            checksum the plan does not have.
+    """
+    given = {name: getattr(own, name) for name in own.model_fields_set}
+    for name, value in given.items():
+        planned = getattr(plan.detector, name)
+        if name == "name" and value != planned and not plan.model_sha256:
+            raise ConfigError(f"the plan has no checksum to compare the model {value} with; put it at {planned}")
+        if name not in (*OF_THE_WORKER, "name") and value != planned:
+            differs = f"detector.{name} is {_shown(value)}, but {_shown(planned)} in the plan"
+            raise ConfigError(f"{differs}; leave it out, or make a new plan")
+    return plan.detector.model_copy(update=given)
+
+
+def part_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
+    """Which frames of a part to detect: at least those that a run over the whole file detects.
+
+    `detector.every: N` goes by `Frame.index`, `detector.fps` by media time: a part detects the same frames as the whole
+    file, and its first one if that is in the middle of a slot. The choice of `auto` depends on the detections on both
+    sides and on all frames since the last cut, so every frame is detected.
+
+    Raises:
+        ConfigError: as `choose_cadence`.
+    """
+    cadence = choose_cadence(settings, info)
+    return Cadence() if cadence.max_gap_s is not None else cadence
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def _check_model(plan: Plan, settings: DetectorSettings) -> None:
+    if not plan.model_sha256:
+        return
+    own = selection.model_sha256(settings)
+    if own != plan.model_sha256:
+        raise ConfigError(
+            f"the model {settings.name} of this machine is not the plan's: its SHA-256 is {own or 'unknown'}, the plan "
+            f"has {plan.model_sha256}; copy the plan's model, or make a new plan"
+        )

@@ -1,0 +1,163 @@
+"""Whether a run can join the parts of a plan: its settings, and who detected them.
+
+Tracking, drawing and outputs do not change a detection, so a run chooses them freely. Classes and scores are applied to
+the detections of the parts. All else in `detector` must be as planned, and so must the settings of the source that
+change its frames. What a run leaves open is taken from the plan. Pure functions; `SameWorkers` may be used by any
+thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from streamer.classes.class_filter import ClassFilter
+from streamer.config.detector import DetectorSettings
+from streamer.config.section import Section, validated
+from streamer.config.settings import Settings
+from streamer.config.source import SourceSettings
+from streamer.detectors.selection import default_min_score
+from streamer.errors import ConfigError
+from streamer.parts.plan import Plan
+from streamer.parts.values import Worker
+from streamer.values.labels import LabelTable
+
+S = TypeVar("S", bound=Section)
+
+OF_THIS_MACHINE = frozenset(
+    {"offline", "device", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "latency"}
+)
+"""Settings of the detector that say how it runs here. A device that computes other numbers is found by its canary."""
+OF_DETECTIONS = frozenset({"classes", "min_score", "min_scores", "merge_twins"})
+"""Settings of the detector that `ClassFilter` applies to its detections."""
+OF_CADENCE = frozenset({"every", "fps", "max_gap_s"})
+"""Settings that choose the frames to detect: free, if the parts have every frame."""
+
+
+def joined_settings(plan: Plan, settings: Settings) -> Settings:
+    """The settings of a run that joins the parts of a plan.
+
+    Raises:
+        ConfigError: a setting is not as planned, or the source would be played in real time.
+    """
+    if settings.source.live or settings.detector.latency is not None:
+        name = "source.live" if settings.source.live else "detector.latency"
+        raise ConfigError(f"the parts of a plan are joined with every frame of the file; leave out {name}")
+    planned = plan.detector
+    every_frame = planned.every == 1 and planned.fps is None
+    free = OF_DETECTIONS | (OF_CADENCE if every_frame else frozenset())
+    fields = set(DetectorSettings.model_fields) - OF_THIS_MACHINE
+    detector = _as_planned("detector", settings.detector, planned, fields, free)
+    frames = validated(SourceSettings, plan.source, "source")
+    source = _as_planned("source", settings.source, frames, set(plan.source), frozenset())
+    return settings.model_copy(update={"detector": detector, "source": source})
+
+
+def _as_planned(section: str, given: S, planned: S, fields: Collection[str], free: Collection[str]) -> S:
+    """The section with the planned values of what the user did not give."""
+    taken, problems = {}, []
+    for field in sorted(fields):
+        mine, value = getattr(given, field), getattr(planned, field)
+        if field not in given.model_fields_set or _is_same(field, mine, value):
+            taken[field] = value
+        elif field not in free:
+            problems.append(
+                f"{section}.{field} is {_shown(mine)}, but the plan was made with {_shown(value)}; "
+                "leave it out, or plan again"
+            )
+    if problems:
+        raise ConfigError(*problems)
+    return given.model_copy(update=taken)
+
+
+def _is_same(field: str, one: object, other: object) -> bool:
+    if field == "name" and one != other:
+        files = [Path(str(name)).expanduser() for name in (one, other)]
+        return one == "auto" or (all(file.exists() for file in files) and files[0].samefile(files[1]))
+    return one == other
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
+def check_scores(plan: Plan, settings: DetectorSettings, labels: LabelTable) -> None:
+    """Refuse a run that keeps detections with lower scores than the parts have.
+
+    Args:
+        plan: of the parts.
+        settings: of the run, from `joined_settings`.
+        labels: of the detector.
+
+    Raises:
+        ConfigError: the scores, or an unknown class.
+    """
+    default = default_min_score(settings)
+    bounds = [ClassFilter(labels, one, default).lowest_score for one in (settings, plan.detector)]
+    wanted, planned = (default if bound is None else bound for bound in bounds)
+    if wanted < planned:
+        raise ConfigError(
+            f"the parts have scores from {planned:g} on, but detector.min_score and detector.min_scores keep "
+            f"{wanted:g}; raise them, or plan with {wanted:g}"
+        )
+
+
+class SameWorkers:
+    """Refuses parts of workers that compute different numbers. Thread-safe.
+
+    Args:
+        allow_mixed: accept them and remember that the run cannot be reproduced; another model is refused anyway.
+    """
+
+    def __init__(self, *, allow_mixed: bool = False) -> None:
+        self._allow_mixed = allow_mixed
+        self._lock = threading.Lock()  # guards the two below
+        self._first: tuple[str, Worker] | None = None
+        self._mixed = ""
+
+    @property
+    def mixed(self) -> str:
+        """How two of the workers differ, one line; empty if all compute the same numbers."""
+        with self._lock:
+            return self._mixed
+
+    def add(self, name: str, worker: Worker) -> None:
+        """Compare a worker with those before.
+
+        Args:
+            name: what it detected, for messages: `part 7`.
+            worker: who it is.
+
+        Raises:
+            ConfigError: it has another model, or its canary differs.
+        """
+        with self._lock:
+            if self._first is None:
+                self._first = name, worker
+            first, reference = self._first
+            if worker.model != reference.model:
+                raise ConfigError(f"{name} was detected with another model than {first}; detect it again with that one")
+            if (worker.canary, worker.precision) == (reference.canary, reference.precision):
+                return
+            differs = f"{name} and {first} come from workers that compute different numbers"
+            reasons = "; ".join(_differences(worker, reference))
+            self._mixed = self._mixed or f"{differs} ({reasons})"
+        if not self._allow_mixed:
+            raise ConfigError(
+                f"{differs} ({reasons}); detect one of them again on the other machine, or allow mixed workers"
+            )
+
+
+def _differences(one: Worker, other: Worker) -> Iterator[str]:
+    if one.precision != other.precision:
+        yield f"{one.precision}, {other.precision}"
+    if one.machine != other.machine:
+        yield f"{one.machine}, {other.machine}"
+    for name in sorted({*one.versions, *other.versions}):
+        versions = [worker.versions.get(name, "none") for worker in (one, other)]
+        if versions[0] != versions[1]:
+            yield f"{name} {versions[0]}, {versions[1]}"
+    if one.machine == other.machine and one.versions == other.versions and one.precision == other.precision:
+        yield "their detections on the canary frame differ"

@@ -1,0 +1,149 @@
+"""Plan files: written, read, and compared with the input and the settings of a run. Main thread."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streamer.config.detector import DetectorSettings
+from streamer.config.section import validated
+from streamer.config.settings import Settings
+from streamer.errors import ConfigError, SourceUnavailable
+from streamer.parts.plan import FORMAT, Part, Plan
+from streamer.parts.planning import edges_digest, source_settings
+from streamer.system import paths
+from streamer.system.partial_file import PartialFile
+
+_MOST_BYTES = 64 << 20
+_ANYWHERE = frozenset({
+    "offline", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "every", "max_gap_s", "fps", "latency",
+})  # fmt: skip
+"""Settings of the detector that do not change what it finds on a frame."""
+
+
+def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
+    """Write a plan as JSON, complete or not at all.
+
+    The path of an input in the folder of the plan, or below it, is written relative to that folder, so that both can
+    be moved together.
+
+    Raises:
+        SinkUnavailable: the file exists, or its folder is missing or not writable.
+        SinkError: it cannot be written, such as on a full disk.
+    """
+    file = PartialFile(path, overwrite=overwrite)
+    given, folder = Path(plan.input.path).absolute(), path.absolute().parent
+    if given.is_relative_to(folder):
+        given = given.relative_to(folder)
+    stored = plan.model_dump(mode="json", exclude_defaults=False)
+    stored["input"]["path"] = str(given)
+    file.complete(_to_text(stored))
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file; the path of its input is absolute.
+
+    Raises:
+        ConfigError: it cannot be read, is no plan, or a plan of another version.
+    """
+    values = _read(path)
+    if values.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path}: a plan of format {values.get('format')!r}, but this version reads {FORMAT}; plan the file again"
+        )
+    try:
+        plan = validated(Plan, values)
+        _check_parts(plan)
+    except (ConfigError, ValueError, ZeroDivisionError) as error:
+        problem = error.problems[0] if isinstance(error, ConfigError) else str(error)
+        raise ConfigError(f"{path}: not a plan that can be used ({problem}); plan the file again") from error
+    where = path.absolute().parent / plan.input.path
+    return plan.model_copy(update={"input": plan.input.model_copy(update={"path": str(where)})})
+
+
+def check_input(plan: Plan, path: Path | None = None) -> Path:
+    """Compare a file with the one that was planned, by its size and by its first and last MiB.
+
+    Args:
+        plan: from `read_plan` or `make_plan`.
+        path: of the file, if it is not where the plan says.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        SourceUnavailable: it cannot be read.
+        ConfigError: it is another file, or it has changed.
+    """
+    path = Path(plan.input.path) if path is None else path
+    try:
+        size, edges = path.stat().st_size, edges_digest(path)
+    except OSError as error:
+        raise SourceUnavailable(f"{path}: {error.strerror}; name the file of the plan") from error
+    if size != plan.input.size_bytes:
+        differs = f"it has {size} bytes, the planned one {plan.input.size_bytes}"
+    elif edges != plan.input.edges_sha256:
+        differs = "its bytes differ"
+    else:
+        return path
+    raise ConfigError(f"{path}: is not the file of the plan ({differs}); plan it again, or name the planned file")
+
+
+def check_settings(plan: Plan, settings: Settings) -> None:
+    """Refuse settings that would give other detections than those of the plan.
+
+    The detector `auto` stands for that of the plan. Which frames are detected may differ: a frame without detections
+    of a worker is detected by the run.
+
+    Raises:
+        ConfigError: with the first setting that differs, its value here and in the plan.
+    """
+    mine = settings.detector.model_dump(exclude=set(_ANYWHERE))
+    planned = plan.detector.model_dump(exclude=set(_ANYWHERE))
+    if mine["name"] == DetectorSettings().name:
+        mine["name"], mine["sha256"] = planned["name"], planned["sha256"]
+    here = {f"detector.{name}": value for name, value in mine.items()}
+    there = {f"detector.{name}": value for name, value in planned.items()}
+    here |= {f"source.{name}": value for name, value in source_settings(settings.source).items()}
+    there |= {f"source.{name}": value for name, value in plan.source.items()}
+    for name, value in here.items():
+        if value != there.get(name):
+            raise ConfigError(
+                f"{name} is {value!r}, but the plan has {there.get(name)!r}; give the same setting, or plan again"
+            )
+
+
+def _to_text(stored: dict[str, Any]) -> str:
+    """JSON with one line a part, so that a person can read it."""
+    parts = ",\n".join(f"    {json.dumps(part)}" for part in stored.pop("parts"))
+    head = json.dumps(paths.encodable(stored), indent=2).removesuffix("\n}")
+    return f'{head},\n  "parts": [\n{parts}\n  ]\n}}\n'
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES)
+        values = json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; 'streamer plan' writes a plan") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: is no plan (no JSON, or truncated); plan the file again") from error
+    if not isinstance(values, dict) or "parts" not in values:
+        raise ConfigError(f"{path}: is no plan; 'streamer plan' writes one")
+    return values
+
+
+def _check_parts(plan: Plan) -> None:
+    """Raises ValueError unless every frame belongs to exactly one part."""
+    if plan.tick <= 0:
+        raise ValueError(f"time_base {plan.time_base}")
+    parts = plan.parts
+    bounds: list[Part] = [parts[0], *parts, parts[-1]]
+    for number, part in enumerate(parts):
+        before = bounds[number].end_pts if number else None
+        if part.number != number or part.start_pts != before:
+            raise ValueError(f"parts.{number} does not continue the one before it")
+    if parts[-1].end_pts is not None or any(part.end_pts is None for part in parts[:-1]):
+        raise ValueError("the parts do not have all frames")

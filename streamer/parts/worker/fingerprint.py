@@ -1,0 +1,89 @@
+"""What can change the numbers of a detector: the machine, the versions of libraries, the model. Any thread.
+
+The names are for people; whether two workers compute the same numbers is decided by the canary
+(`streamer.parts.worker.canary`), and whether they have the same model by its checksum.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import av
+
+from streamer.config.detector import DetectorSettings
+from streamer.detectors.selection import model_sha256
+from streamer.parts.values import Worker
+
+_LIBRARIES = {
+    "streamer": "streamer-video",
+    "av": "av",
+    "cv2": "opencv-python",
+    "numpy": "numpy",
+    "ai_edge_litert": "ai-edge-litert",
+    "onnxruntime": "onnxruntime",
+    "tensorflow": "tensorflow",
+}
+"""Modules and their packages; those that a worker has imported count."""
+_CPU_FACTS = ("model name", "cpu family", "model", "CPU implementer", "CPU part")
+"""Lines of /proc/cpuinfo on x86 and ARM."""
+_FLAGS = re.compile(r"\b(?:sse4_2|f16c|fma|avx\w*|amx\w*|asimd\w*|sve\w*|bf16|i8mm)\b")
+"""Instructions that change how kernels sum up."""
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+def fingerprint(settings: DetectorSettings, canary: str) -> Worker:
+    """This machine as a worker, once the detector is loaded.
+
+    Args:
+        settings: of the detector that runs; not `auto`.
+        canary: from `canary_digest`.
+
+    Raises:
+        ModelError: the model's files cannot be read.
+    """
+    gpus = () if settings.device == "cpu" else gpu_names()
+    return Worker(
+        machine=", ".join((cpu_name(), *gpus)),
+        versions=dict(_versions()),
+        model=model_sha256(settings),
+        precision=settings.precision,
+        canary=canary,
+    )
+
+
+def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor with the instructions that matter to kernels, such as `AMD EPYC (avx2 fma)`."""
+    try:
+        text = info.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    lines = dict(reversed([_pair(line) for line in text.splitlines() if ":" in line]))  # those of the first processor
+    facts = [lines[name] if name == "model name" else f"{name} {lines[name]}" for name in _CPU_FACTS if name in lines]
+    flags = _FLAGS.findall(lines.get("flags", lines.get("Features", "")))
+    return f"{' '.join(facts) or platform.machine()} ({' '.join(dict.fromkeys(flags))})"
+
+
+def gpu_names(folder: Path = _GPUS) -> Sequence[str]:
+    """The NVIDIA GPUs of this machine; empty if there is none."""
+    found = []
+    for file in sorted(folder.glob("*/information")):
+        lines = dict(_pair(line) for line in file.read_text(encoding="utf-8").splitlines() if ":" in line)
+        found.append(lines.get("Model", "NVIDIA GPU"))
+    return found
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip(), value.strip()
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for module, package in _LIBRARIES.items():
+        if (imported := sys.modules.get(module)) is not None:
+            yield module, str(getattr(imported, "__version__", None) or metadata.version(package))
+    yield "libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))
