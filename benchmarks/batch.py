@@ -122,7 +122,7 @@ def measure_resuming(folder: Path, temporary: Path, options: argparse.Namespace)
     }
 
 
-def measure_times(folder: Path, temporary: Path, options: argparse.Namespace) -> dict[str, Any]:
+def measure_times(temporary: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a batch by jobs, and of one run for each file."""
     few = temporary / "few"
     timed = argparse.Namespace(**{**vars(options), "files": _TIMED_FILES, "broken": 1})
@@ -155,7 +155,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="batch-") as name:
         temporary = Path(name)
         figures = measure_resuming(temporary / "videos", temporary, options)
-        figures |= measure_times(temporary / "videos", temporary, options)
+        figures |= measure_times(temporary, options)
     figures["machine"] = machine()
     for key, value in figures.items():
         print(f"{key:56} {value}")
