@@ -8,7 +8,8 @@ from typing import Any
 
 from streamer.errors import ConfigError, StreamerError
 
-_IMPORT = re.compile(r"(?:ModuleNotFoundError|ImportError|AttributeError): ([^\n]*)")
+_NOT_THERE = re.compile(r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from '(?:streamer|tracking)[\w.]*'")
+"""What Python says if the package is missing, or is an older one."""
 
 
 class ClusterLost(StreamerError):
@@ -65,9 +66,9 @@ def checked(ray: Any, error: BaseException, address: str) -> None:
             f"no room in the object store of {address}: set cluster.parts to more, shorter parts, cluster.in_flight "
             "to 1, or let the workers read the file by its path"
         ) from error
-    if (found := _IMPORT.search(str(error))) is not None and "streamer" in found[1]:
+    if (found := _NOT_THERE.search(str(error))) is not None:
         raise ConfigError(
-            f"the workers of {address} cannot import this program ({found[1].strip()}): install the same version of "
+            f"the workers of {address} do not have this program ({found[0]}); install the same version of "
             "streamer-video there"
         ) from error
     if failure_of(ray, error) is Failure.CLUSTER:
