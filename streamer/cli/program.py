@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
+from streamer.cli.cluster import batch as batch_command
 from streamer.cli.cluster import detect as detect_command
 from streamer.cli.cluster import plan as plan_command
 from streamer.cli.evaluate import detection, sequences
@@ -58,10 +59,11 @@ app = typer.Typer(
 app.command(cls=RunCommand)(commands.run)
 app.command()(serve_command.serve)
 app.command()(check_command.check)
-for command in (commands.replay, commands.demo, commands.track, commands.probe):
+app.command()(batch_command.batch)
+for command in (commands.replay, commands.demo, commands.probe):
     app.command()(command)
-app.command(hidden=True)(plan_command.plan)
-app.command(hidden=True)(detect_command.detect)
+for hidden in (plan_command.plan, detect_command.detect, commands.track):
+    app.command(hidden=True)(hidden)
 
 models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)

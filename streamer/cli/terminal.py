@@ -8,40 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from streamer.cli import report_text
-from streamer.cli.live_status import LiveStatus
+from streamer.cli.progress.bars import ProgressBars, RunProgress
+from streamer.cli.progress.live_status import LiveStatus
 from streamer.cli.run_options import with_options
-from streamer.flow.stats import RunStats
-from streamer.observe.report import STATES_WITH_CAUSE, Report
+from streamer.observe.report import Report
 from streamer.observe.run_name import RunNameFilter, with_camera
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
 
 log = logging.getLogger("streamer")
 
-PLAIN_EVERY_S = 5.0
 _WIDEST = 1000
 _WARNINGS_REMEMBERED = 100
 _INDENT = "  "
@@ -96,7 +84,7 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
-        self._beside: Callable[[], str] = str
+        self._beside: Callable[[], str] | None = None
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
@@ -168,16 +156,26 @@ class Terminal:
         else:
             self.messages.print(escape(readable(SECRETS.hide(traceback), keep="\n")))
 
-    def progress(self, total: int | None, *, live: bool = False, title: str = "") -> RunProgress | LiveStatus:
-        """A progress display for `total` frames (None if unknown), or the status line of a live source.
+    def bars(self, *, has_titles: bool) -> ProgressBars | None:
+        """The progress displays of several runs; None if none is shown."""
+        if not self.shows_progress:
+            return None
+        return ProgressBars(self.messages, has_titles=has_titles, beside=self._beside)
+
+    def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
+        """A progress display for `total` frames (None if unknown), or the status line of a live source."""
+        return LiveStatus(self.messages, shows=self.shows_progress) if live else self.file_progress(total)
+
+    def file_progress(self, total: int | None, *, title: str = "", bars: ProgressBars | None = None) -> RunProgress:
+        """A progress display for `total` frames.
 
         Args:
-            title: one of several inputs.
+            total: None if it is unknown.
+            title: begins the line.
+            bars: those of several inputs.
         """
-        shows = self.shows_progress
-        if live:
-            return LiveStatus(self.messages, shows=shows)
-        return RunProgress(self, total, shows=shows, title=title, beside=self._beside)
+        shown, bars = readable(SECRETS.hide(title)), bars or self.bars(has_titles=bool(title))
+        return RunProgress(total, message=self.message, bars=bars, title=shown, beside=self._beside)
 
     @contextmanager
     def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
@@ -190,7 +188,7 @@ class Terminal:
         try:
             yield
         finally:
-            self._beside = str
+            self._beside = None
 
     def report(self, report: Report) -> None:
         """Show the final report; it fits a screen of 80 x 24, and a line is one line in a file or a pipe."""
@@ -205,96 +203,3 @@ class Terminal:
             _paragraph(self.output, SECRETS.hide(line))
         for line in report_text.destinations(report):  # names of files are exact
             _paragraph(self.output, line)
-
-
-class RunProgress:
-    """Shows percent, fps, time left and lost frames during a run.
-
-    Args:
-        terminal: where they are shown.
-        total: number of frames; None if unknown.
-        shows: False shows nothing.
-        title: begins the line; empty for a single input.
-        beside: more to show, such as the state of workers; read whenever the line is drawn.
-    """
-
-    def __init__(
-        self,
-        terminal: Terminal,
-        total: int | None,
-        *,
-        shows: bool,
-        title: str = "",
-        beside: Callable[[], str] = str,
-    ) -> None:
-        self._title = readable(SECRETS.hide(title))
-        self._terminal = terminal
-        self._total = total
-        self._began_s = self._shown_s = time.monotonic()
-        self._bar: Progress | None = None
-        self._shows = shows
-        self._beside = beside
-        if shows and terminal.messages.is_terminal:
-            self._bar = Progress(
-                *([TextColumn("{task.description}", markup=False, table_column=_title_column())] if title else []),
-                BarColumn(bar_width=8 if beside() else 20),  # the whole line fits 80 columns
-                TaskProgressColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[fps]:.1f} fps"),
-                TimeRemainingColumn(),
-                *([_Beside(beside)] if beside() else [TextColumn("{task.fields[lost]} lost")]),
-                console=terminal.messages,
-                refresh_per_second=4,
-                transient=True,
-            )
-            self._task = self._bar.add_task(self._title, total=total, fps=0.0, lost=0)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def update(self, stats: RunStats) -> None:
-        """Call after each frame."""
-        ledger = stats.ledger
-        self.show(stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE))
-
-    def show(self, shown: int, lost: int = 0) -> None:
-        """The same with the number of frames that are done and lost."""
-        now_s = time.monotonic()
-        fps = shown / max(now_s - self._began_s, 1e-3)
-        if self._bar is not None:
-            self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
-        elif self._shows and now_s - self._shown_s >= PLAIN_EVERY_S:
-            self._shown_s = now_s
-            begin = self._title and f"{self._title}: "
-            end = (beside := self._beside()) and f", {beside}"
-            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost) + end)
-
-
-class _Beside(ProgressColumn):
-    """Text that changes while no frame is shown."""
-
-    def __init__(self, text: Callable[[], str]) -> None:
-        super().__init__()
-        self._text = text
-
-    def render(self, task: Task) -> Text:  # noqa: ARG002
-        """See `rich.progress.ProgressColumn`."""
-        return Text(self._text())
-
-
-def _title_column() -> Column:
-    return Column(no_wrap=True, max_width=20, overflow="ellipsis")
-
-
-def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
-    if total is None:
-        return f"frame {shown}, {fps:.1f} fps, {lost} lost"
-    left_s = max(0, total - shown) / fps if fps else 0.0
-    percent = 100 * shown // max(total, 1)
-    return f"frame {shown} of {total} ({percent}%), {fps:.1f} fps, {left_s:.0f} s left, {lost} lost"

@@ -1,7 +1,8 @@
-"""Detectors that several runs use, one after the other. Used by the main thread; see `_Exclusive` for the others."""
+"""Detectors that several runs use, one after the other or at the same time. Used by the threads of the runs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock
@@ -24,8 +25,10 @@ class SharedDetectors:
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()  # guards all below
         self._built: BuiltDetectors | None = None
         self._made_for: tuple[DetectorSettings, bool] | None = None
+        self._busy: tuple[Lock, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -37,7 +40,7 @@ class SharedDetectors:
 
     @property
     def longest_interval_s(self) -> float:
-        """0: the runs do not share the detector at the same time."""
+        """0: the runs are not live, so none of them waits for its turn at the cost of its boxes."""
         return 0.0
 
     def check_classes(self, settings: DetectorSettings) -> LabelTable | None:
@@ -47,27 +50,41 @@ class SharedDetectors:
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
         """The detectors for a run, which must not close them. Raises what `build_detector` raises."""
         wanted = settings, context.info is not None and context.info.live
-        if self._built is None or wanted != self._made_for:
-            self.discard()
-            built = build_detector(settings, context)
-            self._built = replace(built, detectors=[_Exclusive(one) for one in built.detectors])
-            self._made_for = wanted
-        return self._built
+        with self._lock:
+            if self._built is None or wanted != self._made_for:
+                self._close()
+                self._built = build_detector(settings, context)
+                self._made_for = wanted
+                self._busy = tuple(Lock() for _ in self._built.detectors)
+            pairs = zip(self._built.detectors, self._busy, strict=True)
+            return replace(self._built, detectors=[_DetectorOfRun(one, busy) for one, busy in pairs])
 
     def discard(self) -> None:
         """Close the detectors, such as after a hang. The next run loads them again."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         built, self._built = self._built, None
         for detector in () if built is None else built.detectors:
             detector.close()
 
 
-class _Exclusive:
-    """A detector with one caller at a time: a run that fails may leave its detector thread in `detect`."""
+class _DetectorOfRun:
+    """A shared detector as one run sees it, with what it reports of the frames of this run.
 
-    def __init__(self, inner: Detector) -> None:
+    Args:
+        inner: the detector.
+        busy: held while it detects: other runs use it, and a run that fails may leave its detector thread in `detect`.
+    """
+
+    def __init__(self, inner: Detector, busy: Lock) -> None:
         self.recorded = bool(getattr(inner, "recorded", False))
         self._inner = inner
-        self._busy = Lock()
+        self._busy = busy
+        self._lock = Lock()  # guards the two below
+        self._top_score: float | None = None
+        self._unknown: Counter[str] = Counter()
 
     @property
     def labels(self) -> LabelTable:
@@ -75,19 +92,30 @@ class _Exclusive:
 
     @property
     def top_score(self) -> float | None:
-        """That of the last frame, perhaps of an earlier run; None if the detector does not know it."""
-        return getattr(self._inner, "top_score", None)
+        """That of the last frame of this run; None if the detector does not know it."""
+        with self._lock:
+            return self._top_score
 
     @property
     def unknown_classes(self) -> Mapping[str, int]:
-        """Those of the detector inside, with those of the runs before; empty if it does not know them."""
-        return getattr(self._inner, "unknown_classes", {})
+        """Those of the frames of this run; empty if the detector does not know them."""
+        with self._lock:
+            return Counter(self._unknown)
 
     def detect(self, frame: Frame) -> Detections:
         """See `streamer.interfaces.Detector`."""
         with self._busy:
-            return self._inner.detect(frame)
+            before = self._count_unknown()
+            try:
+                return self._inner.detect(frame)
+            finally:
+                with self._lock:
+                    self._top_score = getattr(self._inner, "top_score", None)
+                    self._unknown.update(self._count_unknown() - before)
 
     def close(self) -> None:
-        """Does not wait for `detect`."""
-        self._inner.close()
+        """Does nothing: other runs use the detector, which `SharedDetectors` closes."""
+
+    def _count_unknown(self) -> Counter[str]:
+        """The counts of the detector, which include those of other runs."""
+        return Counter(getattr(self._inner, "unknown_classes", {}))

@@ -1,6 +1,6 @@
 """Finds the inputs that the user names, and refuses unusable outputs before the first frame of the first run.
 
-Several inputs are run one after the other (`streamer.run.batch`). Pure functions except that they read folders.
+`run` does them one after the other (`streamer.run.several`). Pure functions except that they read folders.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def find_inputs(given: Sequence[str]) -> Inputs:
     notes: list[str] = []
     found = [source for one in given for source in _expanded(one, notes)]
     if len(given) > 1:
-        found = _without_outputs(found, notes)
+        found = without_outputs(found, notes)
     by_path: dict[str, str] = {}
     for source in found:
         by_path.setdefault(os.path.abspath(source) if paths.exists(source) else source, source)  # noqa: PTH100
@@ -99,13 +99,13 @@ def _expanded(given: str, notes: list[str]) -> list[str]:
             "such as *.jpg"
         )
     base = Path(given) if is_folder else output_names.searched_folder(given)
-    kept = _without_outputs(sorted(videos, key=natural_key), notes, base)
+    kept = without_outputs(sorted(videos, key=natural_key), notes, base)
     if not kept:
         raise SourceUnavailable(f"{given}: every video in it is the output of an earlier run")
     return kept
 
 
-def _without_outputs(sources: list[str], notes: list[str], base: Path | None = None) -> list[str]:
+def without_outputs(sources: list[str], notes: list[str], base: Path | None = None) -> list[str]:
     """The sources without outputs of earlier runs; in folders below `base`, too."""
 
     def is_output(source: str) -> bool:
@@ -115,7 +115,7 @@ def _without_outputs(sources: list[str], notes: list[str], base: Path | None = N
 
     left_out = [source for source in sources if is_output(source)]
     if left_out:
-        notes.append(f"left out, because an earlier run wrote them: {_listed(left_out)}")
+        notes.append(f"left out, because an earlier run wrote them: {listed(left_out)}")
     return [source for source in sources if source not in left_out]
 
 
@@ -132,13 +132,22 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan(inputs: Inputs, settings: SourceSettings, outputs_of: Callable[[str], Outputs]) -> Plan:
+def plan(
+    inputs: Inputs,
+    settings: SourceSettings,
+    outputs_of: Callable[[str], Outputs],
+    *,
+    may_replace: Callable[[Path], bool] = lambda _: False,
+    apart: str = "",
+) -> Plan:
     """The runs for several inputs. An input that is the output of another one is left out.
 
     Args:
         inputs: see `find_inputs`.
         settings: of the sources.
         outputs_of: the outputs of an input.
+        may_replace: whether an output that exists may be replaced, although `overwrite` is not set.
+        apart: the remedy where outputs have one name; how to name outputs if empty.
 
     Raises:
         ConfigError: a live source, two outputs with one name, an output that is its own input, or outputs that exist.
@@ -149,16 +158,17 @@ def plan(inputs: Inputs, settings: SourceSettings, outputs_of: Callable[[str], O
     runs = [PlannedRun(source, outputs_of(source)) for source in inputs.sources]
     written = {path.absolute(): run.source for run in runs for path in run.outputs.files}
     left_out = [run.source for run in runs if written.get(Path(run.source).absolute(), run.source) != run.source]
-    notes = (f"left out, because another input writes it: {_listed(left_out)}",) if left_out else ()
+    notes = (f"left out, because another input writes it: {listed(left_out)}",) if left_out else ()
     runs = [run for run in runs if run.source not in left_out]
     for run in runs:
         run.outputs.check(run.source)
-    _refuse_shared_outputs(runs)
-    _refuse_existing(path for run in runs if not run.outputs.overwrite for path in run.outputs.files)
+    _refuse_shared_outputs(runs, apart)
+    files = (path for run in runs if not run.outputs.overwrite for path in run.outputs.files)
+    refuse_existing(path for path in files if not may_replace(path))
     return Plan(tuple(runs), notes)
 
 
-def _refuse_shared_outputs(runs: Sequence[PlannedRun]) -> None:
+def _refuse_shared_outputs(runs: Sequence[PlannedRun], apart: str) -> None:
     writers = defaultdict(list)
     for run in runs:
         for path in run.outputs.names:
@@ -167,24 +177,24 @@ def _refuse_shared_outputs(runs: Sequence[PlannedRun]) -> None:
     for shared in writers.values():
         if len(shared) > 1:
             path, sources = shared[0][0], [source for _, source in shared]
-            if len({name_of(source) for source in sources}) > 1:
+            if apart:
+                remedy = apart
+            elif len({name_of(source) for source in sources}) > 1:
                 remedy = f"put {NAME} into its name, such as {NAME}{path.suffix or '/'}"
             else:
                 remedy = (
                     f"tell them apart by their folders with -o '{FOLDER}-{NAME}{path.suffix}', or run each one alone"
                 )
-            raise ConfigError(f"{_listed([redacted(source) for source in sources])} would all write {path}; {remedy}")
+            raise ConfigError(f"{listed([redacted(source) for source in sources])} would all write {path}; {remedy}")
 
 
-def _refuse_existing(files: Iterable[Path]) -> None:
+def refuse_existing(files: Iterable[Path]) -> None:
     existing = [str(path) for path in files if paths.is_file(path) or (paths.is_dir(path) and any(path.iterdir()))]
     if existing:
         verb = "exists" if len(existing) == 1 else "exist"
-        raise ConfigError(
-            f"{_listed(existing)} {verb} already; set overwrite, or choose another folder for the outputs"
-        )
+        raise ConfigError(f"{listed(existing)} {verb} already; set overwrite, or choose another folder for the outputs")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

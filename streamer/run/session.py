@@ -30,6 +30,18 @@ StopHook = Callable[[Callable[[], None]], None]
 NO_VIDEO = "no video is written; add an output such as out.mp4 for one"
 
 
+class _OutputsUnwanted(Exception):
+    """The run is interrupted and removes its outputs. Sinks complete theirs for an interruption, but not for this.
+
+    Attributes:
+        request: the interruption.
+    """
+
+    def __init__(self, request: BaseException) -> None:
+        super().__init__(str(request))
+        self.request = request
+
+
 class Session:
     """One run of one stream.
 
@@ -43,6 +55,7 @@ class Session:
         stream: name of the stream in a program that runs several.
         own: parts that the caller has built.
         one_of_several: refuse a live source, unless it is a file that is played in real time.
+        keep_interrupted: complete the outputs of a run that is interrupted; otherwise remove them.
 
     Attributes:
         stats: the figures of the run.
@@ -60,8 +73,10 @@ class Session:
         stream: str = "",
         own: OwnParts | None = None,
         one_of_several: bool = False,
+        keep_interrupted: bool = True,
     ) -> None:
         self._own = own
+        self._keep_interrupted = keep_interrupted
         self._one_of_several = one_of_several
         self._source = source
         self._outputs = outputs
@@ -103,6 +118,11 @@ class Session:
         except (Interrupted, KeyboardInterrupt):
             state = "interrupted"
             raise
+        except _OutputsUnwanted as error:
+            state = "interrupted"
+            if report_file is not None:
+                report_file.discard()
+            raise error.request from error
         finally:
             if self._run is not None and (state == "complete" or self.stats.ledger.entered):
                 self._report(self._run, state, report_file)
@@ -132,24 +152,34 @@ class Session:
 
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
-            self._run = run = self._opened(stack)
-            if self._one_of_several and run.info.live and not self._settings.source.live:
-                raise SourceUnavailable(f"{run.info.name}: is live and never ends; run one process per camera")
-            if self._outputs.by_default and run.info.live and paths.scheme_of(self._source):
-                # Only the server knows whether an http address is a recording.
-                raise ConfigError(live_without_output(self._source))
-            self._announce(run)
-            self._stop_with(run.pipeline.stop)
-            on_ready(self.stop)
-            began_s = time.monotonic()
-            with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
-                for scene in run.pipeline:
-                    self.frame_size = scene.frame.width, scene.frame.height
-                    if self._first_frame_s is None:
-                        self._first_frame_s = time.monotonic() - self._started_s
-                    progress.update(self.stats)
+            try:
+                began_s = self._run_in(stack, on_ready)
+            except (Interrupted, KeyboardInterrupt) as request:
+                if self._keep_interrupted:
+                    raise
+                raise _OutputsUnwanted(request) from request
         # Encoders hold frames back until they are closed, so the work ends here.
         self.stats.wall_s = time.monotonic() - began_s
+
+    def _run_in(self, stack: ExitStack, on_ready: StopHook) -> float:
+        """Open all parts and run the pipeline; returns when the first frame was asked for, on the monotonic clock."""
+        self._run = run = self._opened(stack)
+        if self._one_of_several and run.info.live and not self._settings.source.live:
+            raise SourceUnavailable(f"{run.info.name}: is live and never ends; run one process per camera")
+        if self._outputs.by_default and run.info.live and paths.scheme_of(self._source):
+            # Only the server knows whether an http address is a recording.
+            raise ConfigError(live_without_output(self._source))
+        self._announce(run)
+        self._stop_with(run.pipeline.stop)
+        on_ready(self.stop)
+        began_s = time.monotonic()
+        with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
+            for scene in run.pipeline:
+                self.frame_size = scene.frame.width, scene.frame.height
+                if self._first_frame_s is None:
+                    self._first_frame_s = time.monotonic() - self._started_s
+                progress.update(self.stats)
+        return began_s
 
     def _opened(self, stack: ExitStack) -> BuiltRun:
         try:
@@ -174,12 +204,13 @@ class Session:
         )
 
     def _report(self, run: BuiltRun, state: str, report_file: PartialFile | None) -> None:
+        failed = state == "failed" or (state == "interrupted" and not self._keep_interrupted)
         report = Report(
             source=redacted(self._source),
             detector=run.detector,
             state=state,
             stats=self.stats,
-            outputs=self._written(failed=state == "failed"),
+            outputs=self._written(failed=failed),
             notes=run.notes,
             first_frame_s=self._first_frame_s,
             remarks=self._remarks(),

@@ -50,8 +50,14 @@ def is_output_in(base: Path, path: Path) -> bool:
 
 def searched_folder(pattern: str) -> Path:
     """The folder in which a glob pattern begins to search: the part of its path before the first wildcard."""
+    return split_pattern(pattern)[0]
+
+
+def split_pattern(pattern: str) -> tuple[Path, str]:
+    """The folder in which a glob pattern begins to search, and the rest, which begins with the first wildcard."""
     before = re.split(_WILD, pattern, maxsplit=1)[0]
-    return Path(before.rpartition("/")[0] or ("/" if before.startswith("/") else "."))
+    folder = before.rpartition("/")[0]
+    return Path(folder or ("/" if before.startswith("/") else ".")), pattern[len(folder) :].lstrip("/")
 
 
 def _stays_in_a_name(character: str) -> bool:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from streamer.cli import live_status
-from streamer.cli.live_status import LiveStatus, line
+from streamer.cli.progress import live_status
+from streamer.cli.progress.live_status import LiveStatus, line
 from streamer.flow.stats import RunStats
 from streamer.values.states import FrameState
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from streamer.cli import live_status, report_text
+from streamer.cli import report_text
+from streamer.cli.progress import live_status
 from streamer.cli.terminal import Terminal
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report

@@ -90,7 +90,6 @@ def _part(plan: Plan, number: int, path: Path) -> Part:
 
 def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, path: Path, terminal: Terminal) -> None:
     """Detect a part, with the frames of its journal, and write it."""
-    from streamer.cli.terminal import RunProgress
     from streamer.parts.part_file import write_part
 
     done = journal.begin(detector.empty(part))
@@ -99,7 +98,7 @@ def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, pa
     count = _Count(len(done))
     title = f"part {part.number} of {len(plan.parts)}"
     try:
-        with RunProgress(terminal, part.frames or None, shows=terminal.shows_progress, title=title) as progress:
+        with terminal.file_progress(part.frames or None, title=title) as progress:
             made = detector.detect(part, on_frame=count.adding_to(journal.add), on_progress=progress.show, done=done)
     except (Interrupted, KeyboardInterrupt):
         terminal.message(f"{count.frames} frames are kept; the same command goes on with them")

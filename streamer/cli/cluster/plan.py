@@ -59,7 +59,6 @@ def plan(
         "source.fps": fps,
     }
     with command(quiet=quiet) as (terminal, _interrupts):
-        from streamer.cli.terminal import RunProgress
         from streamer.config.loading import load_settings
         from streamer.parts.plan_file import write_plan
         from streamer.parts.planning import make_plan
@@ -71,7 +70,7 @@ def plan(
         if paths.exists(path) and paths.exists(source) and path.samefile(source):
             raise ConfigError(f"{path} is the input; name another file for the plan with -o")
         PartialFile(path, overwrite=overwrite).discard()  # one that cannot be written is refused before the work
-        with RunProgress(terminal, None, shows=terminal.shows_progress, title="plan") as progress:
+        with terminal.file_progress(None, title="plan") as progress:
             made = make_plan(source, settings, parts, progress=progress.show)
         write_plan(made, path, overwrite=overwrite)
         for line in _summary(made, path, parts):

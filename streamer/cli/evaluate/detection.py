@@ -86,7 +86,6 @@ def detection(
     """Measure mAP, precision, recall and F1 on pictures, against ground truth."""
     options = {"detector.name": detector, "detector.min_score": min_score, "detector.offline": offline or None}
     with command(prints=True) as (terminal, _):
-        from streamer.cli.terminal import RunProgress
         from streamer.config.loading import load_settings
         from streamer.evaluation import detection_tables, figures
         from streamer.evaluation.detection import plot as plotting
@@ -113,8 +112,8 @@ def detection(
         with ExitStack() as stack:
             report = JsonReport(stack, json_path)
             prepared = prepare(request)
-            detect_missing(prepared, settings, terminal.message, lambda total: RunProgress(terminal, total, shows=True))
-            scores = score_all(prepared, lambda total: RunProgress(terminal, total, shows=True, title="scoring"))
+            detect_missing(prepared, settings, terminal.message, terminal.file_progress)
+            scores = score_all(prepared, lambda total: terminal.file_progress(total, title="scoring"))
             report.write(scores.to_dict())
             if plot is not None:
                 plotting.write(plot, scores)

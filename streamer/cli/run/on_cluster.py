@@ -7,14 +7,14 @@ the local cluster.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from streamer.cli.terminal import RunProgress, Terminal
+from streamer.cli.terminal import Terminal
 from streamer.cluster.connection import ClusterAddress, LocalCluster, connect
 from streamer.config.settings import Settings
 from streamer.detectors import selection
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, ModelError
 from streamer.features import SourceContext
 from streamer.parts.joining import JoinedDetectors
 from streamer.parts.matching import SameWorkers, joined_settings
@@ -48,22 +48,23 @@ def parts_on_cluster(
         ConfigError: the address, the file or a setting does not fit; a worker cannot detect, or differs.
         ClusterUnavailable: there is no cluster.
         SourceUnavailable: the file cannot be read.
-        ModelError: the detector is known to be wrong before a worker loads it.
     """
     where = ClusterAddress.parse(address)
     if not paths.is_local(source):
         raise ConfigError(f"{redacted(source)} is no file; --cluster detects the parts of a file")
-    selection.check_name(settings.detector.name)
+    with suppress(ModelError):  # the file that has the classes may be on the workers only
+        selection.check_classes(settings.detector)
     frames = _frame_count(source, settings)
     wanted = settings.cluster
-    terminal.message("starting Ray on this machine" if where.is_local else f"connecting to {where}")
+    named = "this machine" if where.is_local else str(where)
+    terminal.message(f"starting Ray on {named}" if where.is_local else f"connecting to {named}")
     with connect(where, local=_local_cluster(settings)) as cluster:
         workers = worker_count(cluster.resources, wanted)
         plan = _planned(source, settings, part_count(frames, workers, wanted), terminal)
         same = SameWorkers(allow_mixed=allow_mixed)
         extensions = settings.extensions
         with ClusterSupply(cluster, plan, wanted, workers, same, extensions=extensions) as supply:
-            terminal.message(f"{counted(len(plan.parts), 'part')}; {counted(workers, 'worker')} on {where}")
+            terminal.message(f"{counted(len(plan.parts), 'part')} for {counted(workers, 'worker')} on {named}")
             supply.start(terminal.message)
             joined = JoinedDetectors(plan, supply, same)
             with terminal.beside_progress(lambda: str(supply.status)):
@@ -87,5 +88,5 @@ def _frame_count(source: str, settings: Settings) -> int | None:
 
 
 def _planned(source: str, settings: Settings, parts: int, terminal: Terminal) -> Plan:
-    with RunProgress(terminal, None, shows=terminal.shows_progress, title="plan") as progress:
+    with terminal.file_progress(None, title="plan") as progress:
         return make_plan(Path(source), settings, parts, progress=progress.show)

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamer.cli.run.batch_report import BatchTerminal
 from streamer.cli.run.elsewhere import Elsewhere
+from streamer.cli.run.several_report import RunsTerminal
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.replay.recorder import Recorder
-from streamer.run.batch import Batch
 from streamer.run.inputs import Inputs, plan
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
+from streamer.run.several import SeveralRuns
 from streamer.run.trackers import tracker_settings
 
 
@@ -55,7 +55,7 @@ def run_inputs(
         planned = plan(inputs, settings.source, lambda source: Outputs.of(settings, source, **outputs))
         for note in planned.notes:
             terminal.message(note)
-        Batch(planned.runs, settings, BatchTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
+        SeveralRuns(planned.runs, settings, RunsTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
         return
     (source,) = inputs.sources
     made = Outputs.of(settings, source, **outputs)

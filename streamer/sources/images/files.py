@@ -12,6 +12,7 @@ from pathlib import Path
 from streamer.errors import SourceUnavailable
 from streamer.sources.images.heif import read_still
 from streamer.system import output_names, paths
+from streamer.system.file_search import ANY_FOLDERS, matching_files
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def pictures_of(source: str) -> list[Path]:
 
 
 def list_files(pattern: str) -> list[Path]:
-    """What a folder holds, without hidden names, or what a pattern matches; in no order.
+    """What a folder holds, without hidden names, or what a pattern matches; in no order. With `**`: files only.
 
     Raises:
         OSError: the folder cannot be read.
@@ -97,8 +98,10 @@ def list_files(pattern: str) -> list[Path]:
         numbered = re.compile(r"\d+".join(re.escape(part) for part in NUMBER.split(pattern)))
         wild = "*".join(glob.escape(part) for part in NUMBER.split(pattern))
         return [Path(name) for name in glob.glob(wild) if numbered.fullmatch(name)]  # noqa: PTH207
+    if ANY_FOLDERS in pattern:
+        return matching_files(pattern)
     # Path.glob does not support absolute patterns.
-    return [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    return [Path(name) for name in glob.glob(pattern)]  # noqa: PTH207
 
 
 def relative_names(files: Sequence[Path]) -> list[str]:

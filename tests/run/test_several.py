@@ -1,8 +1,8 @@
-"""Several runs one after the other, in this process."""
+"""Several runs in one process, one after the other or at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,9 +15,10 @@ from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.observe.report import Progress, SilentReporter
 from streamer.registry import DETECTORS
-from streamer.run.batch import Batch, BatchReporter, Outcome, RunsFailed
 from streamer.run.inputs import find_inputs, plan
+from streamer.run.outcome import Outcome
 from streamer.run.outputs import Outputs
+from streamer.run.several import RunsFailed, RunsReporter, SeveralRuns
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.clips import write_video
@@ -58,12 +59,14 @@ class ScriptedDetector(DetectorFeature):
         type(self).closed += 1
 
 
-class Kept(BatchReporter):
-    """Keeps what a batch reports."""
+class Kept(RunsReporter):
+    """Keeps what several runs report."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.total = 0
+        self.in_run: dict[int, Callable[[], None]] = {}
+        """Called when the run of this number has begun."""
 
     def message(self, text: str) -> None:
         del text
@@ -72,11 +75,11 @@ class Kept(BatchReporter):
         assert len(destinations) == 1
 
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
-        del title
+        self.in_run.get(int(title.partition("/")[0]), lambda: None)()
         return SilentReporter().progress(total, live=live)
 
     def ended(self, number: int, total: int, outcome: Outcome) -> None:
-        assert number == len(self.outcomes) + 1
+        assert 1 <= number <= total
         self.outcomes.append(outcome)
         self.total = total
 
@@ -96,20 +99,20 @@ def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[S
     DETECTORS.unregister("scripted")
 
 
-def batch(names: Sequence[str] = ("a.mp4", "b.mp4", "c.mp4")) -> tuple[Batch, Kept]:
+def several(names: Sequence[str] = ("a.mp4", "b.mp4", "c.mp4"), **options: Any) -> tuple[SeveralRuns, Kept]:
     for name in names:
         write_video(Path(name), frames=4)
     planned = plan(find_inputs(names), SETTINGS.source, lambda source: Outputs.of(SETTINGS, source))
     kept = Kept()
-    return Batch(planned.runs, SETTINGS, kept), kept
+    return SeveralRuns(planned.runs, SETTINGS, kept, **options), kept
 
 
 def states(kept: Kept) -> list[str]:
-    return ["none" if one.report is None else one.report.state for one in kept.outcomes]
+    return ["none" if one.figures is None else one.figures.state for one in kept.outcomes]
 
 
 def test_the_detector_is_loaded_once_and_closed_once() -> None:
-    runs, kept = batch()
+    runs, kept = several()
     runs.run()
     assert states(kept) == ["complete"] * 3
     assert (ScriptedDetector.built, ScriptedDetector.closed, ScriptedDetector.frames) == (1, 1, 12)
@@ -118,7 +121,7 @@ def test_the_detector_is_loaded_once_and_closed_once() -> None:
 @pytest.mark.parametrize("error", [DetectorHung("no answer"), ZeroDivisionError("a bug")], ids=["hang", "bug"])
 def test_a_run_that_fails_does_not_stop_the_others(error: Exception) -> None:
     ScriptedDetector.errors[6] = error
-    runs, kept = batch()
+    runs, kept = several()
     with pytest.raises(RunsFailed, match=r"1 of 3 inputs failed: b.mp4"):
         runs.run()
     assert [type(one.error) for one in kept.outcomes] == [type(None), type(error), type(None)]
@@ -129,7 +132,7 @@ def test_a_run_that_fails_does_not_stop_the_others(error: Exception) -> None:
 
 def test_a_model_that_cannot_be_loaded_ends_all_runs() -> None:
     ScriptedDetector.errors[1] = ModelError("no such model")
-    runs, kept = batch()
+    runs, kept = several()
     with pytest.raises(ModelError, match="no such model"):
         runs.run()
     assert kept.outcomes == []
@@ -141,18 +144,14 @@ def test_settings_that_fail_for_the_first_input_end_all_runs() -> None:
     settings = load_settings(None, ["detector.name=scripted", "overlay=now"])
     planned = plan(find_inputs(["a.mp4", "b.mp4"]), settings.source, lambda source: Outputs.of(settings, source))
     with pytest.raises(ConfigError, match="overlay now"):
-        Batch(planned.runs, settings, Kept()).run()
+        SeveralRuns(planned.runs, settings, Kept()).run()
 
 
 def test_stop_ends_all_runs_and_keeps_what_is_complete() -> None:
-    runs, kept = batch()
-
-    def stop_in_the_second(_: Any) -> None:
-        if len(kept.outcomes) == 1:
-            runs.stop()
-
+    runs, kept = several()
+    kept.in_run[2] = runs.stop
     with pytest.raises(Interrupted):
-        runs.run(on_ready=stop_in_the_second)
+        runs.run()
     assert states(kept)[0] == "complete"
     assert len(kept.outcomes) == 2
     assert kept.outcomes[1].interrupted
@@ -163,8 +162,9 @@ def test_stop_ends_all_runs_and_keeps_what_is_complete() -> None:
 def test_detectors_are_loaded_again_for_other_settings() -> None:
     other = SETTINGS.detector.model_copy(update={"min_score": 0.9})
     with SharedDetectors() as shared:
-        first = shared.build(SETTINGS.detector, DetectorContext())
-        assert shared.build(SETTINGS.detector, DetectorContext()) is first
-        assert shared.build(other, DetectorContext()) is not first
+        for _ in range(2):
+            shared.build(SETTINGS.detector, DetectorContext())
+        assert (ScriptedDetector.built, ScriptedDetector.closed) == (1, 0)
+        shared.build(other, DetectorContext())
         assert ScriptedDetector.closed == 1
     assert (ScriptedDetector.built, ScriptedDetector.closed) == (2, 2)
