@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len
@@ -83,6 +84,7 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
+        self._beside: Callable[[], str] | None = None
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
@@ -156,7 +158,9 @@ class Terminal:
 
     def bars(self, *, has_titles: bool) -> ProgressBars | None:
         """The progress displays of several runs; None if none is shown."""
-        return ProgressBars(self.messages, has_titles=has_titles) if self.shows_progress else None
+        if not self.shows_progress:
+            return None
+        return ProgressBars(self.messages, has_titles=has_titles, beside=self._beside)
 
     def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
         """A progress display for `total` frames (None if unknown), or the status line of a live source."""
@@ -170,8 +174,21 @@ class Terminal:
             title: begins the line.
             bars: those of several inputs.
         """
-        shown = readable(SECRETS.hide(title))
-        return RunProgress(total, message=self.message, bars=bars or self.bars(has_titles=bool(title)), title=shown)
+        shown, bars = readable(SECRETS.hide(title)), bars or self.bars(has_titles=bool(title))
+        return RunProgress(total, message=self.message, bars=bars, title=shown, beside=self._beside)
+
+    @contextmanager
+    def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
+        """While entered, progress displays that begin show this text, too.
+
+        Args:
+            text: short; any thread may call it.
+        """
+        self._beside = text
+        try:
+            yield
+        finally:
+            self._beside = None
 
     def report(self, report: Report) -> None:
         """Show the final report; it fits a screen of 80 x 24, and a line is one line in a file or a pipe."""

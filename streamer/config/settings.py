@@ -62,6 +62,28 @@ class DrawSettings(Section):
     """Annotators of other packages, by name; they draw last."""
 
 
+class ClusterSettings(Section):
+    """The workers of `run --cluster`. Each is a process of its own on a Ray cluster, and loads the detector once."""
+
+    workers: int | None = Field(default=None, ge=1, le=10_000)
+    """How many workers; as many as the cluster has room for if null."""
+    num_cpus: float = Field(default=1.0, ge=0, le=1024)
+    """CPUs that a worker reserves; a small detector detects as many frames in parallel."""
+    num_gpus: float = Field(default=0.0, ge=0, le=64)
+    """GPUs that a worker reserves; two workers share one with 0.5."""
+    parts: int | None = Field(default=None, ge=1, le=100_000)
+    """How many parts the file has; by its length and the number of workers if null."""
+    in_flight: int = Field(default=2, ge=1, le=16)
+    """Parts that a worker has at a time: one that it detects, and others that wait for it."""
+    retries: int = Field(default=3, ge=0, le=100)
+    """How often a part is given to another worker after its worker ended; then its frames are detected here."""
+    start_s: float = Field(default=600.0, gt=0)
+    """Time limit until the first worker has loaded the detector."""
+    input: Literal["auto", "path", "send"] = "auto"
+    """How a worker gets the file: by its path, or sent through the object store as far as a part needs it; `auto`
+    sends it to workers that do not have it."""
+
+
 class WindowSettings(Section):
     """The window."""
 
@@ -120,6 +142,7 @@ class Settings(StreamSettings):
     """All settings of a run."""
 
     detector: DetectorSettings = DetectorSettings()
+    cluster: ClusterSettings = ClusterSettings()
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
     store: StoreSettings = StoreSettings()

@@ -22,10 +22,10 @@ from streamer.config.section import validated
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.parts.packet_index import digest_of
 from streamer.parts.plan import Part, Plan, SeekPoint
 from streamer.parts.plan_file import check_input
-from streamer.parts.splitting import MOST_REORDERED
+from streamer.parts.splitting.packet_index import digest_of
+from streamer.parts.splitting.split import MOST_REORDERED
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.opening import choose_video
 from streamer.sources.file.file import FileSource

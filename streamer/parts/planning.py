@@ -22,9 +22,9 @@ from streamer.config.source import SourceSettings
 from streamer.detectors.selection import chosen, model_sha256
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
-from streamer.parts.packet_index import PacketIndex, read_index
 from streamer.parts.plan import Plan, PlannedInput
-from streamer.parts.splitting import Timeline, split
+from streamer.parts.splitting.packet_index import PacketIndex, read_index
+from streamer.parts.splitting.split import Timeline, split
 from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.decode.stream_facts import rate_of

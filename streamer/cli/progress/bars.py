@@ -17,12 +17,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Column
+from rich.text import Text
 
 from streamer.flow.stats import RunStats
 from streamer.observe.report import STATES_WITH_CAUSE
@@ -36,9 +39,10 @@ class ProgressBars:
     Args:
         console: where they are shown; nothing is shown on one that is no terminal.
         has_titles: each begins with a title.
+        beside: more to show in place of the lost frames, such as the state of workers; any thread may call it.
     """
 
-    def __init__(self, console: Console, *, has_titles: bool) -> None:
+    def __init__(self, console: Console, *, has_titles: bool, beside: Callable[[], str] | None = None) -> None:
         title = TextColumn(
             "{task.description}",
             markup=False,
@@ -49,12 +53,12 @@ class ProgressBars:
         self._running = 0
         self._progress = Progress(
             *([title] if has_titles else []),
-            BarColumn(bar_width=20),  # the whole line fits 80 columns
+            BarColumn(bar_width=20 if beside is None else 8),  # the whole line fits 80 columns
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} fps"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[lost]} lost"),
+            TextColumn("{task.fields[lost]} lost") if beside is None else _Beside(beside),
             console=console,
             refresh_per_second=4,
             transient=True,
@@ -91,6 +95,18 @@ class ProgressBars:
                 self._progress.start()
 
 
+class _Beside(ProgressColumn):
+    """Text that may change while no frame is shown."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002
+        """See `rich.progress.ProgressColumn`."""
+        return Text(self._text())
+
+
 class RunProgress:
     """Shows percent, fps, time left and lost frames during a run.
 
@@ -99,15 +115,23 @@ class RunProgress:
         message: shows a plain line.
         bars: where the bar is shown; None shows nothing.
         title: begins the line; empty for a single input.
+        beside: more to show on a plain line.
     """
 
     def __init__(
-        self, total: int | None, *, message: Callable[[str], None], bars: ProgressBars | None, title: str = ""
+        self,
+        total: int | None,
+        *,
+        message: Callable[[str], None],
+        bars: ProgressBars | None,
+        title: str = "",
+        beside: Callable[[], str] | None = None,
     ) -> None:
         self._title = title
         self._message = message
         self._total = total
         self._bars = bars
+        self._beside = beside
         self._bar: TaskID | None = None
         self._began_s = self._shown_s = time.monotonic()
 
@@ -136,7 +160,8 @@ class RunProgress:
         elif now_s - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now_s
             begin = self._title and f"{self._title}: "
-            self._message(begin + _plain_line(shown, self._total, fps, lost))
+            end = "" if self._beside is None else f", {self._beside()}"
+            self._message(begin + _plain_line(shown, self._total, fps, lost) + end)
 
 
 def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:

@@ -73,7 +73,15 @@ class Elsewhere:
         Raises:
             ConfigError: the plan is of another file, or of other settings; a part is unusable.
             SourceUnavailable: the plan or the folder of the parts cannot be read.
+            ClusterUnavailable: there is no cluster at the address.
         """
+        if self.cluster is not None:
+            from streamer.cli.run.on_cluster import parts_on_cluster
+
+            mixed = self.allow_mixed
+            with parts_on_cluster(self.cluster, source, settings, terminal, allow_mixed=mixed) as on_cluster:
+                yield on_cluster
+            return
         if self.plan is None:
             yield settings, None
             return

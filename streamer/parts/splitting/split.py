@@ -7,8 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamer.parts.packet_index import NO_TIME, PacketIndex, Times
 from streamer.parts.plan import Part, SeekPoint
+from streamer.parts.splitting.packet_index import NO_TIME, PacketIndex, Times
 
 _SEEKABLE = frozenset({
     "av1", "dnxhd", "ffv1", "h264", "hevc", "huffyuv", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "prores",

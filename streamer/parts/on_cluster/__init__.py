@@ -1,0 +1,1 @@
+"""The parts of a file detected by workers on a Ray cluster."""

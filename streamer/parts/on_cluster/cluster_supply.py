@@ -1,0 +1,138 @@
+"""Where a run with `--cluster` gets the parts of its file from: workers on a Ray cluster. Main thread, unless said.
+
+The run joins the parts while others are still detected; see `streamer.parts.joining`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from streamer.cluster.connection import Cluster
+from streamer.config.settings import ClusterSettings
+from streamer.errors import ConfigError
+from streamer.parts.matching import SameWorkers
+from streamer.parts.on_cluster.deliveries import PoolStatus
+from streamer.parts.on_cluster.part_pool import PartPool
+from streamer.parts.plan import Plan
+from streamer.parts.values import PartDetections
+from streamer.system.suggestions import counted
+from streamer.system.threads import Thread
+
+_SOON_S = 10.0
+_END_S = 5.0
+_FRAMES_OF_A_PART = 16, 512
+"""A part costs the decoding of the group of pictures before it; a worker that ends costs its part."""
+_PARTS_OF_A_WORKER = 4
+"""At least, so that all workers end at about the same time."""
+
+
+class ClusterSupply:
+    """The `PartSupply` of a cluster. Entering asks Ray for the workers; leaving ends them all.
+
+    Args:
+        cluster: connected until it is left.
+        plan: the path of its input is absolute.
+        settings: of the workers.
+        workers: how many, from `worker_count`.
+        extensions: settings of features of other packages.
+        same: compares the workers; the join compares parts with the same.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        plan: Plan,
+        settings: ClusterSettings,
+        workers: int,
+        same: SameWorkers,
+        *,
+        extensions: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._cluster, self._settings = cluster, settings
+        self._pool = PartPool(cluster, plan, settings, workers, extensions or {}, same)
+        self._thread = Thread("pool", self._pool.run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        self.close()
+        self._thread.join(_END_S)
+
+    @property
+    def status(self) -> PoolStatus:
+        """What the workers are doing. Any thread."""
+        return self._pool.deliveries.status
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Wait until the first worker has loaded the detector. A wrong model or version is refused here.
+
+        Args:
+            say: gets one line if there is no room on the cluster.
+
+        Raises:
+            ConfigError: a worker cannot detect this plan, or the workers differ; nothing has started in time.
+            ClusterLost: the cluster went away.
+            Interrupted: `close` was called.
+        """
+        soon_s = min(_SOON_S, self._settings.start_s)
+        if self._pool.deliveries.wait_for_worker(soon_s):
+            return
+        say(f"waiting for workers: each needs {_needs(self._settings)}; the cluster has {_has(self._cluster)}")
+        if not self._pool.deliveries.wait_for_worker(self._settings.start_s - soon_s):
+            raise ConfigError(
+                f"no worker has loaded the detector in {self._settings.start_s:g} s (cluster.start_s): each needs "
+                f"{_needs(self._settings)}, and the cluster has {_has(self._cluster)}"
+            )
+
+    def wait(self, number: int) -> PartDetections | None:
+        """See `PartSupply`. Any thread. Also raises ClusterLost: the cluster went away."""
+        return self._pool.deliveries.take(number)
+
+    def close(self) -> None:
+        """See `PartSupply`."""
+        self._pool.close()
+
+
+def worker_count(resources: Mapping[str, float], settings: ClusterSettings) -> int:
+    """How many workers to ask for: those of the settings, or as many as there is room for, at least one.
+
+    Args:
+        resources: of the cluster: `CPU`, `GPU`.
+        settings: of the workers.
+    """
+    if settings.workers is not None:
+        return settings.workers
+    needed = {"CPU": settings.num_cpus, "GPU": settings.num_gpus}
+    room = [resources.get(name, 0.0) / amount for name, amount in needed.items() if amount]
+    return max(int(min(room, default=1)), 1)
+
+
+def part_count(frames: int | None, workers: int, settings: ClusterSettings) -> int:
+    """How many parts a file has.
+
+    Args:
+        frames: of the file, as far as it says; None if unknown.
+        workers: that detect it.
+        settings: may have the number.
+    """
+    if settings.parts is not None:
+        return settings.parts
+    fewest = _PARTS_OF_A_WORKER * workers
+    if frames is None:
+        return fewest
+    shortest, longest = _FRAMES_OF_A_PART
+    return max(min(max(fewest, frames // longest), frames // shortest), 1)
+
+
+def _needs(settings: ClusterSettings) -> str:
+    needs = [f"{settings.num_cpus:g} CPU"] if settings.num_cpus else []
+    needs += [f"{settings.num_gpus:g} GPU"] if settings.num_gpus else []
+    return " and ".join(needs) or "nothing"
+
+
+def _has(cluster: Cluster) -> str:
+    resources = cluster.resources
+    return f"{resources.get('CPU', 0):g} CPU and {counted(int(resources.get('GPU', 0)), 'GPU')}"

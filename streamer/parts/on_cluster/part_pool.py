@@ -1,0 +1,265 @@
+"""Workers on a Ray cluster, and who detects which part. One thread, `pool`, owns all of it and makes all calls to Ray.
+
+Other threads only put events into its queue, so no wait polls, and every wait can be woken. Ray starts a worker again
+when its process ends (`max_restarts`); its parts are not retried by Ray (`max_task_retries`), which would wait for that
+worker, but given to the next one that is free. A worker that comes back says hello and is compared again: Ray may have
+started it on another machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from streamer.cluster.connection import Cluster
+from streamer.config.settings import ClusterSettings
+from streamer.errors import ConfigError, StreamerError
+from streamer.parts.matching import SameWorkers
+from streamer.parts.on_cluster.deliveries import Deliveries, PoolStatus
+from streamer.parts.on_cluster.failures import ClusterLost, Failure, checked, failure_of, reason
+from streamer.parts.on_cluster.input_blocks import InputBlocks
+from streamer.parts.on_cluster.part_actor import PartActor, Refused, program_version
+from streamer.parts.on_cluster.pool_worker import Answer, Call, PoolWorker, State
+from streamer.parts.plan import Plan
+from streamer.parts.values import PartDetections, Worker
+
+log = logging.getLogger(__name__)
+
+_AHEAD = 2
+"""Parts that are given out or wait for the join, in multiples of those that all workers have at a time: one slow
+worker then does not stop the others at once."""
+
+
+class _Close:
+    """The event that ends the thread."""
+
+
+class PartPool:
+    """Gives the parts of a plan to workers.
+
+    Args:
+        cluster: connected until `run` has returned.
+        plan: the path of its input is absolute.
+        settings: of the workers.
+        workers: how many.
+        extensions: settings of features of other packages.
+        same: compares the workers.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        plan: Plan,
+        settings: ClusterSettings,
+        workers: int,
+        extensions: Mapping[str, Mapping[str, Any]],
+        same: SameWorkers,
+    ) -> None:
+        self._ray, self._address = cluster.ray, str(cluster.address)
+        self._plan, self._settings, self._count = plan, settings, workers
+        self._extensions, self._same = extensions, same
+        self._events: SimpleQueue[Answer | int | _Close] = SimpleQueue()
+        self.deliveries = Deliveries(len(plan.parts), self._events.put)
+        self._blocks = InputBlocks(plan, Path(plan.input.path))
+        self._workers: list[PoolWorker] = []
+        self._waiting = list(range(len(plan.parts)))  # a heap
+        self._undelivered = set(self._waiting)
+        self._tries: Counter[int] = Counter()
+        self._needed = self._again = 0
+        self._warned = False
+
+    def close(self) -> None:
+        """Any thread: end the workers, and `run`."""
+        self.deliveries.close()
+        self._events.put(_Close())
+
+    def run(self) -> None:
+        """Detect all parts. The thread that owns the pool."""
+        try:
+            self._start()
+            while self._undelivered:
+                event = self._events.get()
+                if isinstance(event, _Close):
+                    return
+                if isinstance(event, int):
+                    self._needed = event
+                else:
+                    self._take(event)
+                self._give_out()
+                self._show()
+        except StreamerError as error:
+            self.deliveries.fail(error)
+        except Exception as error:  # of Ray, in a call that only sends
+            self.deliveries.fail(self._translated(error))
+        finally:
+            self._end_workers()
+
+    # workers
+
+    def _start(self) -> None:
+        actor = self._ray.remote(PartActor).options(
+            num_cpus=self._settings.num_cpus,
+            num_gpus=self._settings.num_gpus,
+            max_restarts=-1,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        )
+        plan, parallel = self._plan.model_dump_json(), max(int(self._settings.num_cpus), 1)
+        extensions = {name: dict(values) for name, values in self._extensions.items()}
+        for number in range(1, self._count + 1):
+            worker = PoolWorker(number, actor.remote(plan, parallel, extensions), self._events.put)
+            self._workers.append(worker)
+            self._say_hello(worker)
+        self._show()
+
+    def _say_hello(self, worker: PoolWorker) -> None:
+        worker.call(Call.HELLO, program_version())
+        self._continue(worker)
+
+    def _continue(self, worker: PoolWorker) -> None:
+        worker.continue_calls(self._blocks.read)
+
+    def _lose(self, worker: PoolWorker, why: str) -> None:
+        worker.begin_life()
+        worker.state = State.LOST
+        with suppress(Exception):  # it is gone anyway
+            self._ray.kill(worker.actor)
+        log.warning("%s is not used any more: %s", worker.name, why)
+        if all(one.state is State.LOST for one in self._workers):
+            raise ClusterLost(f"no worker is left on {self._address}: {why}")
+
+    def _end_workers(self) -> None:
+        for worker in self._workers:
+            with suppress(Exception):  # the connection is lost, and with it the workers
+                self._ray.kill(worker.actor)
+
+    # answers
+
+    def _take(self, answer: Answer) -> None:
+        worker = answer.worker
+        if isinstance(answer.value, PartDetections):  # also of a process that Ray has given up
+            self._deliver(answer.value.number, answer.value)
+        if answer.life != worker.life:
+            return
+        worker.took(answer)
+        if answer.error is not None:
+            self._failed(worker, answer, answer.error)
+        elif isinstance(answer.value, Refused):
+            self._refused(worker, answer, answer.value)
+        elif answer.call is Call.HELLO:
+            self._greeted(worker, answer.value)
+        elif answer.call is Call.LOAD:
+            self._loaded(worker, answer.value)
+        elif answer.part is not None:
+            worker.parts.remove(answer.part)
+        self._continue(worker)
+
+    def _greeted(self, worker: PoolWorker, greeting: Mapping[str, Any]) -> None:
+        worker.host = str(greeting["host"])
+        if greeting["version"] != program_version():
+            raise ConfigError(
+                f"{worker.name} has version {greeting['version']} of streamer-video, this machine {program_version()}; "
+                "install the same version everywhere"
+            )
+        wanted = self._settings.input
+        if wanted == "send" or (wanted == "auto" and not greeting["has_input"]):
+            worker.sent = set()
+            worker.send(self._blocks.opening())
+        worker.state = State.LOADING
+        worker.call(Call.LOAD)
+
+    def _loaded(self, worker: PoolWorker, who: Worker) -> None:
+        self._same.add(worker.name, who)
+        worker.state, worker.failed_starts = State.READY, 0
+
+    def _refused(self, worker: PoolWorker, answer: Answer, refused: Refused) -> None:
+        if refused.invalid:
+            raise ConfigError(f"{worker.name}: {refused.message}")
+        if answer.part is not None:
+            worker.parts.remove(answer.part)
+            self._try_again(answer.part, f"{worker.name}: {refused.message}")
+        else:
+            self._give_back(worker)
+            self._lose(worker, refused.message)
+
+    def _failed(self, worker: PoolWorker, answer: Answer, error: BaseException) -> None:
+        checked(self._ray, error, self._address)
+        kind, why = failure_of(self._ray, error), reason(error)
+        if kind is Failure.CALL and answer.part is not None:
+            worker.parts.remove(answer.part)
+            self._try_again(answer.part, f"{worker.name}: {why}")
+            return
+        if worker.state is not State.READY:
+            worker.failed_starts += 1
+        elif not self._warned:
+            self._warned = True
+            log.warning("%s ended; its parts are detected again by others (the report counts them)", worker.name)
+        self._give_back(worker)
+        if kind is not Failure.PROCESS or worker.failed_starts > self._settings.retries:
+            self._lose(worker, why)
+            return
+        worker.begin_life()
+        self._say_hello(worker)
+
+    # parts
+
+    def _give_out(self) -> None:
+        """Give waiting parts to the workers with the fewest, as far ahead of the join as the memory may hold."""
+        at_a_time = self._settings.in_flight
+        end = self._needed + _AHEAD * at_a_time * self._count
+        while self._waiting and self._waiting[0] < end:
+            free = [one for one in self._workers if one.state is State.READY and len(one.parts) < at_a_time]
+            if not free:
+                return
+            number = heapq.heappop(self._waiting)
+            if number not in self._undelivered:  # a process that was given up has sent it after all
+                continue
+            worker = min(free, key=lambda one: len(one.parts))
+            worker.parts.append(number)
+            if worker.sent is not None:
+                worker.send(self._blocks.of(number))
+            worker.call(Call.DETECT, number)
+            self._continue(worker)
+
+    def _give_back(self, worker: PoolWorker) -> None:
+        """The parts of a worker that has ended wait again. Only the first of them can be the reason."""
+        for place, number in enumerate(worker.parts):
+            if place:
+                heapq.heappush(self._waiting, number)
+            else:
+                self._try_again(number, f"{worker.name} ended")
+        worker.parts.clear()
+
+    def _try_again(self, number: int, why: str) -> None:
+        if number not in self._undelivered:
+            return
+        self._tries[number] += 1
+        if self._tries[number] > self._settings.retries:
+            log.warning("part %d failed %d times on the cluster (%s)", number, self._tries[number], why)
+            self._deliver(number, None)
+        else:
+            self._again += 1
+            heapq.heappush(self._waiting, number)
+
+    def _deliver(self, number: int, part: PartDetections | None) -> None:
+        if number in self._undelivered:
+            self._undelivered.discard(number)
+            self.deliveries.put(number, part)
+
+    def _show(self) -> None:
+        ready = sum(one.state is State.READY for one in self._workers)
+        total = len(self._plan.parts)
+        self.deliveries.show(PoolStatus(total, total - len(self._undelivered), self._again, ready, self._count))
+
+    def _translated(self, error: Exception) -> StreamerError:
+        try:
+            checked(self._ray, error, self._address)
+        except StreamerError as translated:
+            return translated
+        return ClusterLost(f"the workers on {self._address} failed ({reason(error)})")

@@ -1,0 +1,1 @@
+"""How a video is split: its packets, and where decoders can begin."""
