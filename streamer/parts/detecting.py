@@ -7,6 +7,7 @@ failures in a row end the part, as they end a run.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -75,7 +76,7 @@ class PartDetector:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         settings, _ = selection.chosen(settings or plan.detector)
-        self._plan, self._path = plan, path
+        self._plan, self._path, self._is_shared = plan, path, False
         with PartSource(plan, plan.parts[0], path) as source:
             info = source.info
         self._cadence = part_cadence(plan.detector, info)
@@ -100,6 +101,26 @@ class PartDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def for_plan(self, plan: Plan, path: Path | None = None) -> PartDetector:
+        """The same detector for the parts of another file. This one must stay open; they do not detect at a time.
+
+        Args:
+            plan: with the same detector.
+            path: of its input, as above.
+
+        Raises:
+            ConfigError: the plan has another detector.
+            SourceUnavailable: the input cannot be opened.
+        """
+        if (plan.detector, plan.model_sha256) != (self._plan.detector, self._plan.model_sha256):
+            raise ConfigError("the plan has another detector than the one that is loaded")
+        other = copy.copy(self)
+        other._plan, other._path, other._is_shared = plan, path, True
+        with PartSource(plan, plan.parts[0], path) as source:
+            other._cadence = part_cadence(plan.detector, source.info)
+        other._lock, other._stopped, other._job = threading.Lock(), False, None
+        return other
 
     def empty(self, part: Part) -> PartDetections:
         """What the part will be, without frames."""
@@ -157,8 +178,8 @@ class PartDetector:
             job.close()
 
     def close(self) -> None:
-        """Release the model. Closing twice is fine."""
-        for detector in self._detectors:
+        """Release the model, unless another one has loaded it. Closing twice is fine."""
+        for detector in () if self._is_shared else self._detectors:
             detector.close()
 
 

@@ -23,10 +23,10 @@ class ScriptedDetector(DetectorFeature):
     closed: ClassVar[int] = 0
     frames: ClassVar[int] = 0
     errors: ClassVar[dict[int, Exception]] = {}
-    before: ClassVar[Callable[[], None] | None] = None
+    before: ClassVar[Callable[[], object] | None] = None
     """Called before each frame."""
     labels = LabelTable(("thing",))
-    top_score: float | None = None  # type: ignore[assignment]
+    top_score: float | None = None
 
     def __init__(self) -> None:
         self.unknown_classes: dict[str, int] = {}

@@ -19,7 +19,8 @@ from streamer.observe.report import Progress, SilentReporter
 from streamer.run.inputs import find_inputs, plan
 from streamer.run.outcome import Outcome
 from streamer.run.outputs import Outputs
-from streamer.run.several import RunsFailed, RunsReporter, SeveralRuns
+from streamer.run.runs_reporter import RunsReporter
+from streamer.run.several import RunsFailed, SeveralRuns
 from streamer.sources.file.file import FileSource
 from tests.clips import write_video
 from tests.run.scripted_detector import ScriptedDetector, scripted_detector

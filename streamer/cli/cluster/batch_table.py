@@ -49,6 +49,13 @@ class BatchTerminal(RunsTerminal):
         self._folder = folder
         self._done: Sequence[Entry] = ()
         self._names: Mapping[str, str] = {}
+        self._said: set[str] = set()
+
+    def message(self, text: str) -> None:
+        """See `RunsReporter`. Each line is shown once: most are the same for every file."""
+        if text not in self._said:
+            self._said.add(text)
+            super().message(text)
 
     def found(self, names: Mapping[str, str], work: Work) -> None:
         """See `BatchReporter`."""

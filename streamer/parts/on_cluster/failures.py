@@ -8,7 +8,9 @@ from typing import Any
 
 from streamer.errors import ConfigError, StreamerError
 
-_NOT_THERE = re.compile(r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from '(?:streamer|tracking)[\w.]*'")
+_NOT_THERE = re.compile(
+    r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from '(?:streamer|tracking)[\w.]*'"
+)
 """What Python says if the package is missing, or is an older one."""
 
 
