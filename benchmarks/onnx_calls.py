@@ -88,7 +88,7 @@ MODELS: Mapping[str, Callable[[Path], Path]] = {
 
 def scaling(frame: Frame, detector: OnnxDetector) -> str:
     """Median and least time of the conversion to the size of the input: the decoder's planes to RGB."""
-    placed = detector._input.fill(frame)
+    placed = detector._adapter._input.fill(frame)
     took_ms = []
     for _ in range(100):
         began_s = time.thread_time()

@@ -148,6 +148,7 @@ DETECTORS = Registry(
         "nanodet": "streamer.detectors.litert.nanodet:NanoDetDetector",
         "starter": "streamer.detectors.litert.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
+        "kserve": "streamer.detectors.kserve.detector:KServeDetector",
         "onnx": "streamer.detectors.onnx.detector:OnnxDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },

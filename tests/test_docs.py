@@ -43,6 +43,7 @@ README = ROOT / "README.md"
 MOST_LINES_OF_THE_README = 120
 LINES_BEFORE_A_COMMAND = 15
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+SHELL_VARIABLE = re.compile(r"^\$\w+$")
 SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 FOR_SITES = ("serve", "check")
@@ -118,7 +119,10 @@ def code_of(text: str) -> Iterator[str]:
 
 
 def commands_of(text: str) -> list[list[str]]:
-    """The arguments of every `streamer` command, alone or in a pipe, with or without variables in front of it."""
+    """The arguments of every `streamer` command, alone or in a pipe, with or without variables in front of it.
+
+    A word that is a variable of the shell may be a number.
+    """
     found = []
     for line in code_of(text):
         if not re.search(r"(^|[|=] ?\S* ?)streamer ", line):
@@ -130,7 +134,7 @@ def commands_of(text: str) -> list[list[str]]:
             while command and re.match(r"[A-Z_]+=", command[0]):
                 command = command[1:]
             if command[:1] == ["streamer"] and len(command) > 1:
-                found.append(command[1:])
+                found.append([SHELL_VARIABLE.sub("1", word) for word in command[1:]])
             words = words[end + 1 :]
     return found
 

@@ -27,6 +27,7 @@ class Costs:
         task_s: a part: the scheduler's own time.
         decode_s: a frame, by the worker: decoding and the digest.
         join_s: a frame, by the driver: everything after detection, drawing and encoding included.
+        join_data_s: the same without a video.
         join_start_s: a file, by the driver: opening, and completing the outputs.
         plan_s: a frame, by the driver.
         input_bytes: a frame in the file.
@@ -40,6 +41,7 @@ class Costs:
     task_s: float
     decode_s: float
     join_s: float
+    join_data_s: float
     join_start_s: float
     plan_s: float
     input_bytes: float

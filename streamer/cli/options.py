@@ -109,7 +109,8 @@ DetectorName = Annotated[
         "NAME|FILE",
         "auto (the best that this machine can run), nanodet (80 classes), starter (23 classes, faster), "
         f"faster_rcnn_openimages_v4 (601 classes, for a GPU){_also(DETECTORS.extensions)}, an ONNX model (.onnx), a "
-        "TensorFlow Hub module (URL, .tar.gz file, folder), or detections in a file (.txt, .jsonl).",
+        "TensorFlow Hub module (URL, .tar.gz file, folder), a model on a server (kserve+http://...), or detections in "
+        "a file (.txt, .jsonl).",
         DETECTION,
         default="auto",
     ),

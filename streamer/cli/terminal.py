@@ -84,7 +84,7 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
-        self._beside: Callable[[], str] | None = None
+        self._beside: Callable[[], str] = str
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
         handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
@@ -162,6 +162,19 @@ class Terminal:
             return None
         return ProgressBars(self.messages, has_titles=has_titles, beside=self._beside)
 
+    @contextmanager
+    def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
+        """While entered, progress displays that begin show this text, too.
+
+        Args:
+            text: short; any thread may call it.
+        """
+        self._beside = text
+        try:
+            yield
+        finally:
+            self._beside = str
+
     def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
         """A progress display for `total` frames (None if unknown), or the status line of a live source."""
         return LiveStatus(self.messages, shows=self.shows_progress) if live else self.file_progress(total)
@@ -174,21 +187,8 @@ class Terminal:
             title: begins the line.
             bars: those of several inputs.
         """
-        shown, bars = readable(SECRETS.hide(title)), bars or self.bars(has_titles=bool(title))
-        return RunProgress(total, message=self.message, bars=bars, title=shown, beside=self._beside)
-
-    @contextmanager
-    def beside_progress(self, text: Callable[[], str]) -> Iterator[None]:
-        """While entered, progress displays that begin show this text, too.
-
-        Args:
-            text: short; any thread may call it.
-        """
-        self._beside = text
-        try:
-            yield
-        finally:
-            self._beside = None
+        shown = readable(SECRETS.hide(title))
+        return RunProgress(total, message=self.message, bars=bars or self.bars(has_titles=bool(title)), title=shown)
 
     def report(self, report: Report) -> None:
         """Show the final report; it fits a screen of 80 x 24, and a line is one line in a file or a pipe."""

@@ -94,7 +94,8 @@ class DetectorSettings(Section):
 
     name: str = "auto"
     """`auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub
-    module, an ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
+    module, an ONNX model (.onnx), a model on a server (`kserve+http://HOST:8000/v2/models/NAME`), or detections in a
+    file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False
@@ -137,7 +138,8 @@ class DetectorSettings(Section):
     """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
     with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU."""
+    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU, two
+    for a file and a model on a server."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads inside each worker of nanodet, the starter or an ONNX model."""
 

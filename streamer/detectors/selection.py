@@ -12,7 +12,7 @@ from typing import Any
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.errors import ConfigError, ModelError, StreamerError
-from streamer.features import DetectorChooser, DetectorContext, section_of
+from streamer.features import DetectorChooser, DetectorContext, Extensions, section_of
 from streamer.interfaces import Detector
 from streamer.models import handles
 from streamer.models.hub_cache import sha256_of
@@ -181,6 +181,16 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
     return labels
 
 
+def own_section(settings: DetectorSettings, extensions: Extensions) -> dict[str, dict[str, Any]]:
+    """What `extensions` has for the detector, by its name; empty for a detector without settings of its own there.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    entry, _ = _entry_of(settings.name)
+    return {entry: dict(extensions[entry])} if entry in extensions else {}
+
+
 def model_sha256(settings: DetectorSettings) -> str:
     """Identifies the model of a detector; empty if it has no files, or they are not on this machine.
 
@@ -235,7 +245,10 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 
 def _unknown(name: str) -> StreamerError:
-    known = f"{', '.join(names())}, an ONNX model (.onnx), or the URL, .tar.gz file or folder of a hub module"
+    known = (
+        f"{', '.join(names())}, an ONNX model (.onnx), a model on a server (kserve+http://...), or the URL, .tar.gz "
+        "file or folder of a hub module"
+    )
     if meant := handles.hint(name):
         return ModelError(f"there is no {name}; {meant}")
     path = Path(name).expanduser()

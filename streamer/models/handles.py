@@ -20,6 +20,8 @@ HUB_MODULE = "faster_rcnn_openimages_v4"
 Its label map has 601 classes; its page says 600."""
 HUB_HANDLE = "https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1"
 
+_SERVED = ("kserve+http", "kserve+https", "ray")
+"""Schemes of detectors that run on another machine."""
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _ARCHIVE_PARAMETER = ("tf-hub-format", "compressed")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -113,6 +115,12 @@ def parse(text: str) -> Url | Path:
     if not host:
         raise ModelError(f"{without_login(text)} names no host; a handle looks like {HUB_HANDLE}")
     return Url(text)
+
+
+def is_served(text: str) -> bool:
+    """Whether a text names a detector on another machine, which has no file here."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme.casefold() in _SERVED
 
 
 def hint(text: str) -> str:

@@ -18,9 +18,9 @@ from streamer.config.detector import DetectorSettings
 from streamer.detectors import selection
 from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext, Extensions
-from streamer.flow.cadence import Cadence, Schedule, choose_cadence
 from streamer.flow.queues import Closed
 from streamer.interfaces import StreamInfo
+from streamer.parts.matching import OF_THIS_MACHINE, planned_extensions
 from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Part, Plan
 from streamer.parts.values import FrameDetections, PartDetections
@@ -28,18 +28,7 @@ from streamer.parts.worker.canary import canary_digest
 from streamer.parts.worker.fingerprint import fingerprint
 from streamer.parts.worker.part_job import PartJob
 
-OF_THE_WORKER = (
-    "device",
-    "gpu_memory_mb",
-    "threads",
-    "workers",
-    "timeout_s",
-    "on_hang",
-    "offline",
-    "optimize_graph",
-)
-"""Settings of the detector that may differ from the plan's: they belong to the machine."""
-
+_AUTO = DetectorSettings().name
 _NOTHING: Mapping[int, FrameDetections] = {}
 
 
@@ -49,9 +38,8 @@ class PartDetector:
     Args:
         plan: its input is on this machine.
         path: of the input, if it is not where the plan has it.
-        settings: the plan's, with values of this machine for `OF_THE_WORKER`, or another path of the same model; the
-            plan's if None.
-        extensions: settings of features of other packages.
+        settings: from `settings_of_worker`; the plan's if None.
+        extensions: settings of features of other packages; those of the plan's detector are in the plan.
         say: gets one line about each step that takes time.
 
     Attributes:
@@ -61,7 +49,6 @@ class PartDetector:
 
     Raises:
         ConfigError: a setting, or a model that is not the plan's.
-        SourceUnavailable: the input cannot be opened.
         ModelError: the detector cannot be loaded.
     """
 
@@ -76,10 +63,10 @@ class PartDetector:
     ) -> None:
         settings, _ = selection.chosen(settings or plan.detector)
         self._plan, self._path = plan, path
-        with PartSource(plan, plan.parts[0], path) as source:
-            info = source.info
-        self._cadence = part_cadence(plan.detector, info)
-        context = DetectorContext(info=info, say=say, extensions=extensions or {})
+        model = _own_model(plan, settings)  # another model is refused before it is loaded
+        width, height = plan.size
+        info = StreamInfo(Path(plan.input.path).name, width, height, pixel_format="", time_base=plan.tick)
+        context = DetectorContext(info=info, say=say, extensions=planned_extensions(plan, extensions or {}))
         built = selection.build_detector(settings, context)
         self._detectors = built.detectors
         self.labels, self.reason = built.detectors[0].labels, built.reason
@@ -87,8 +74,8 @@ class PartDetector:
         self._stopped = False
         self._job: PartJob | None = None
         try:
-            _check_model(plan, settings)
-            self.worker = fingerprint(settings, canary_digest(built.detectors[0]))
+            model = model or _own_model(plan, settings)  # it has been downloaded
+            self.worker = fingerprint(settings, model, canary_digest(built.detectors[0]))
         except BaseException:
             self.close()
             raise
@@ -123,11 +110,12 @@ class PartDetector:
 
         Raises:
             Interrupted: `stop` was called.
-            SourceUnavailable, SourceLost: the input cannot be read.
+            ConfigError: the input is not the file of the plan.
+        SourceUnavailable, SourceLost: the input cannot be read.
             StreamerError: the detector failed three times in a row, or hung.
         """
         source = PartSource(self._plan, part, self._path)
-        job = PartJob(source, self._detectors, Schedule(self._cadence), done)
+        job = PartJob(source, self._detectors, self._plan.detector, done)
         with self._lock:
             if self._stopped:
                 raise Interrupted
@@ -167,47 +155,40 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
 
     Args:
         plan: the plan.
-        own: what the user of this machine has set: `OF_THE_WORKER`, and another path of the plan's model as `name`.
+        own: what the user of this machine has set: of `matching.OF_THIS_MACHINE`, and as `name` another path of the
+            plan's model.
 
     Raises:
         ConfigError: a setting that differs from the plan's and belongs to it, or another path of a model whose
             checksum the plan does not have.
     """
     given = {name: getattr(own, name) for name in own.model_fields_set}
+    if own.name == _AUTO:  # what it means has been decided by the plan
+        given.pop("name", None)
     for name, value in given.items():
         planned = getattr(plan.detector, name)
         if name == "name" and value != planned and not plan.model_sha256:
             raise ConfigError(f"the plan has no checksum to compare the model {value} with; put it at {planned}")
-        if name not in (*OF_THE_WORKER, "name") and value != planned:
+        if name not in (*OF_THIS_MACHINE, "name") and value != planned:
             differs = f"detector.{name} is {_shown(value)}, but {_shown(planned)} in the plan"
             raise ConfigError(f"{differs}; leave it out, or make a new plan")
     return plan.detector.model_copy(update=given)
-
-
-def part_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
-    """Which frames of a part to detect: at least those that a run over the whole file detects.
-
-    `detector.every: N` goes by `Frame.index`, `detector.fps` by media time: a part detects the same frames as the whole
-    file, and its first one if that is in the middle of a slot. The choice of `auto` depends on the detections on both
-    sides and on all frames since the last cut, so every frame is detected.
-
-    Raises:
-        ConfigError: as `choose_cadence`.
-    """
-    cadence = choose_cadence(settings, info)
-    return Cadence() if cadence.max_gap_s is not None else cadence
 
 
 def _shown(value: object) -> str:
     return "null" if value is None else str(value)
 
 
-def _check_model(plan: Plan, settings: DetectorSettings) -> None:
-    if not plan.model_sha256:
-        return
+def _own_model(plan: Plan, settings: DetectorSettings) -> str:
+    """The checksum of this machine's model; empty if it is not here yet, or has no files.
+
+    Raises:
+        ConfigError: it is not the plan's.
+    """
     own = selection.model_sha256(settings)
-    if own != plan.model_sha256:
+    if own and plan.model_sha256 and own != plan.model_sha256:
         raise ConfigError(
-            f"the model {settings.name} of this machine is not the plan's: its SHA-256 is {own or 'unknown'}, the plan "
-            f"has {plan.model_sha256}; copy the plan's model, or make a new plan"
+            f"the model {settings.name} of this machine is not the plan's: its SHA-256 is {own}, the plan has "
+            f"{plan.model_sha256}; copy the plan's model to this machine, or make a new plan"
         )
+    return own

@@ -65,12 +65,14 @@ class FolderSupply:
 
         Raises:
             SourceUnavailable: the folder cannot be read.
-            ConfigError: a part is truncated, or is called like one of this plan but belongs to another; a worker has
-                another model, or computes other numbers.
+            ConfigError: a part is truncated; a file is called like a part of this plan, but is none or belongs to
+                another plan; a worker has another model, or computes other numbers.
         """
         for path, state in self._changed():
             try:
                 header = read_header(path)
+                if header is None and path in self._names:
+                    raise ConfigError(f"{path} is no part; delete it, and 'streamer detect' makes the part")
             except (ConfigError, SourceUnavailable):
                 if not self._may_be_copied(path):
                     raise
@@ -79,7 +81,7 @@ class FolderSupply:
             if header is None:
                 continue
             if header.plan_digest == self._digest:
-                self._workers.add(f"part {header.number}", header.worker)
+                self._workers.add(f"the worker of part {header.number}", header.worker)
                 self._files.setdefault(header.number, path)
                 self._arrived_s = time.monotonic()
             elif path in self._names:

@@ -28,6 +28,8 @@ from streamer.parts.digests import picture_digest
 from streamer.parts.matching import SameWorkers, check_scores
 from streamer.parts.plan import Plan
 from streamer.parts.values import DETECTED_HERE, DIFFERING, JOINED, MISSING, PartDetections, PartSupply, part_names
+from streamer.parts.worker.canary import canary_digest
+from streamer.parts.worker.fingerprint import fingerprint
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import counted
 from streamer.values.frame import Frame
@@ -94,7 +96,7 @@ class JoinedDetectors(RunObserver):
                 f"the plan counts time in {self._plan.time_base} s, this file in {context.info.time_base} s; plan again"
             )
         self._stats = context.stats or self._stats
-        self._local = local = _LocalDetectors(lambda: self._checked(selection.build_detector(settings, context)))
+        self._local = local = _LocalDetectors(lambda: self._build(settings, context))
         with self._lock:
             first = self._taken(0)
         labels = self._labels = local.labels() if first is None else first.labels
@@ -143,7 +145,8 @@ class JoinedDetectors(RunObserver):
         if self._workers.mixed:
             self._notes.append(f"not reproducible: {self._workers.mixed}")
         if self._missing:
-            self._notes.append(f"{part_names(self._missing)} did not come; the frames were detected here")
+            owner = "its" if len(self._missing) == 1 else "their"
+            self._notes.append(f"{part_names(self._missing)} did not come; {owner} frames were detected here")
 
     def _taken(self, number: int) -> PartDetections | None:
         """A part; those before it are taken first. With the lock."""
@@ -166,17 +169,22 @@ class JoinedDetectors(RunObserver):
             raise ConfigError(
                 f"part {part.number} was detected with other classes; detect it again with the model of the plan"
             )
-        self._workers.add(f"part {part.number}", part.worker)
+        self._workers.add(f"the worker of part {part.number}", part.worker)
 
-    def _checked(self, built: BuiltDetectors) -> BuiltDetectors:
-        """The detectors of this process, if they are those of the parts."""
-        if self._labels is None or built.detectors[0].labels == self._labels:
-            return built
-        for detector in built.detectors:
-            detector.close()
-        raise ConfigError(
-            f"{built.name} has other classes here than where the parts were detected; give the same model"
-        )
+    def _build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
+        """The detectors of this process, if they compute the same as those of the parts."""
+        built = selection.build_detector(settings, context)
+        try:
+            labels = built.detectors[0].labels
+            if self._labels is not None and labels != self._labels:
+                raise ConfigError(f"{built.name} has other classes here than the parts; give the model of the plan")
+            worker = fingerprint(settings, selection.model_sha256(settings), canary_digest(built.detectors[0]))
+            self._workers.add("this machine", worker)
+        except BaseException:
+            for detector in built.detectors:
+                detector.close()
+            raise
+        return built
 
     def _warn(self, kind: str, text: str) -> None:
         """The first of a kind; the report counts the others."""
@@ -250,7 +258,11 @@ class _LocalDetectors:
                     raise Closed
                 if self._free is not None:
                     return self._free
-            built = self._build()
+            try:
+                built = self._build()
+            except BaseException:
+                self.stop()  # the other threads do not try it again
+                raise
             free: BoundedQueue[Detector] = BoundedQueue(len(built.detectors))
             for detector in built.detectors:
                 free.put(detector)

@@ -9,17 +9,17 @@ thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.section import Section, validated
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import default_min_score
+from streamer.detectors.selection import default_min_score, model_sha256, own_section
 from streamer.errors import ConfigError
+from streamer.features import Extensions
 from streamer.parts.plan import Plan
 from streamer.parts.values import Worker
 from streamer.values.labels import LabelTable
@@ -27,7 +27,7 @@ from streamer.values.labels import LabelTable
 S = TypeVar("S", bound=Section)
 
 OF_THIS_MACHINE = frozenset(
-    {"offline", "device", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "latency"}
+    {"offline", "device", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "latency", "remote"}
 )
 """Settings of the detector that say how it runs here. A device that computes other numbers is found by its canary."""
 OF_DETECTIONS = frozenset({"classes", "min_score", "min_scores", "merge_twins"})
@@ -46,13 +46,31 @@ def joined_settings(plan: Plan, settings: Settings) -> Settings:
         name = "source.live" if settings.source.live else "detector.latency"
         raise ConfigError(f"the parts of a plan are joined with every frame of the file; leave out {name}")
     planned = plan.detector
-    every_frame = planned.every == 1 and planned.fps is None
+    every_frame = planned.every in (1, "auto") and planned.fps is None
     free = OF_DETECTIONS | (OF_CADENCE if every_frame else frozenset())
-    fields = set(DetectorSettings.model_fields) - OF_THIS_MACHINE
+    fields = set(DetectorSettings.model_fields) - OF_THIS_MACHINE - {"name"}
     detector = _as_planned("detector", settings.detector, planned, fields, free)
+    detector = detector.model_copy(update={"name": _name_here(plan, settings.detector)})
     frames = validated(SourceSettings, plan.source, "source")
     source = _as_planned("source", settings.source, frames, set(plan.source), frozenset())
-    return settings.model_copy(update={"detector": detector, "source": source})
+    extensions = planned_extensions(plan, settings.extensions)
+    return settings.model_copy(update={"detector": detector, "source": source, "extensions": extensions})
+
+
+def planned_extensions(plan: Plan, given: Extensions) -> dict[str, Mapping[str, Any]]:
+    """Settings of features of other packages, with those of the plan's detector.
+
+    Raises:
+        ConfigError: other settings are given for the detector.
+    """
+    planned, mine = plan.extensions, own_section(plan.detector, given)
+    if mine and mine != planned:
+        (name,) = mine
+        raise ConfigError(
+            f"extensions.{name} is {mine[name]}, but the plan was made with {planned.get(name, {})}; leave it out, or "
+            "plan again"
+        )
+    return {**given, **planned}
 
 
 def _as_planned(section: str, given: S, planned: S, fields: Collection[str], free: Collection[str]) -> S:
@@ -60,27 +78,28 @@ def _as_planned(section: str, given: S, planned: S, fields: Collection[str], fre
     taken, problems = {}, []
     for field in sorted(fields):
         mine, value = getattr(given, field), getattr(planned, field)
-        if field not in given.model_fields_set or _is_same(field, mine, value):
+        if field not in given.model_fields_set:
             taken[field] = value
-        elif field not in free:
-            problems.append(
-                f"{section}.{field} is {_shown(mine)}, but the plan was made with {_shown(value)}; "
-                "leave it out, or plan again"
-            )
+        elif field not in free and mine != value:
+            problems.append(_differs(f"{section}.{field}", mine, value))
     if problems:
         raise ConfigError(*problems)
     return given.model_copy(update=taken)
 
 
-def _is_same(field: str, one: object, other: object) -> bool:
-    if field == "name" and one != other:
-        files = [Path(str(name)).expanduser() for name in (one, other)]
-        return one == "auto" or (all(file.exists() for file in files) and files[0].samefile(files[1]))
-    return one == other
+def _name_here(plan: Plan, given: DetectorSettings) -> str:
+    """The name of the detector: as planned, or another path of the planned model."""
+    name, planned = given.name, plan.detector.name
+    if name in ("auto", planned):
+        return planned
+    if plan.model_sha256 and model_sha256(given) == plan.model_sha256:
+        return name
+    raise ConfigError(_differs("detector.name", name, planned))
 
 
-def _shown(value: object) -> str:
-    return "null" if value is None else str(value)
+def _differs(path: str, mine: object, planned: object) -> str:
+    shown = ["null" if value is None else str(value) for value in (mine, planned)]
+    return f"{path} is {shown[0]}, but the plan was made with {shown[1]}; leave it out, or plan again"
 
 
 def check_scores(plan: Plan, settings: DetectorSettings, labels: LabelTable) -> None:
@@ -127,7 +146,7 @@ class SameWorkers:
         """Compare a worker with those before.
 
         Args:
-            name: what it detected, for messages: `part 7`.
+            name: for messages: `the worker of part 7`.
             worker: who it is.
 
         Raises:
@@ -138,16 +157,13 @@ class SameWorkers:
                 self._first = name, worker
             first, reference = self._first
             if worker.model != reference.model:
-                raise ConfigError(f"{name} was detected with another model than {first}; detect it again with that one")
+                raise ConfigError(f"{name} has another model than {first}; give all of them the model of the plan")
             if (worker.canary, worker.precision) == (reference.canary, reference.precision):
                 return
-            differs = f"{name} and {first} come from workers that compute different numbers"
-            reasons = "; ".join(_differences(worker, reference))
-            self._mixed = self._mixed or f"{differs} ({reasons})"
+            differs = f"{name} computes other numbers than {first} ({'; '.join(_differences(worker, reference))})"
+            self._mixed = self._mixed or differs
         if not self._allow_mixed:
-            raise ConfigError(
-                f"{differs} ({reasons}); detect one of them again on the other machine, or allow mixed workers"
-            )
+            raise ConfigError(f"{differs}; detect all parts on machines of one kind, or allow mixed workers")
 
 
 def _differences(one: Worker, other: Worker) -> Iterator[str]:

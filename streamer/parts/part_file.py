@@ -80,7 +80,7 @@ def write_part(part: PartDetections, path: Path) -> None:
             np.savez(written, **arrays, **{_CHECKSUM: np.frombuffer(_checksum(arrays), np.uint8)})  # type: ignore[arg-type]
     except OSError as error:
         file.discard()
-        raise SinkError(f"cannot write {path}: {error.strerror or error}; nothing was kept") from error
+        raise SinkError(f"cannot write {path}: {error.strerror or error}; free some space") from error
     except BaseException:
         file.discard()
         raise

@@ -87,9 +87,11 @@ class Plan(Section):
         input: what identifies the file.
         time_base: seconds per tick of all `pts`, as `1/90000`.
         frames: about how many frames the file has.
+        size: width and height of the stored pictures, pixels; a detector on a GPU is warmed up with it.
         source: the settings of the source that change its frames (`fps`, `deinterlace`).
         decoder_threads: how many threads each worker decodes with; frames of damaged packets depend on it.
         detector: all settings of the detector; its name may be the path of a model.
+        extensions: settings of a detector of another package, by its name.
         model_sha256: identifies the model (`streamer.detectors.selection.model_sha256`); empty if it is not known.
         parts: in order; together they have every frame exactly once.
     """
@@ -98,9 +100,11 @@ class Plan(Section):
     input: PlannedInput
     time_base: str
     frames: int
+    size: tuple[int, int] = (0, 0)
     source: dict[str, Any] = Field(default_factory=dict)
     decoder_threads: int = 1
     detector: DetectorSettings = DetectorSettings()
+    extensions: dict[str, dict[str, Any]] = Field(default_factory=dict)
     model_sha256: str = ""
     parts: tuple[Part, ...] = Field(min_length=1)
 

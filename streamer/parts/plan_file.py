@@ -1,4 +1,4 @@
-"""Plan files: written, read, and compared with the input and the settings of a run. Main thread."""
+"""Plan files: written, read, and compared with the input. Main thread."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from streamer.config.detector import DetectorSettings
 from streamer.config.section import validated
-from streamer.config.settings import Settings
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.parts.plan import FORMAT, Part, Plan
-from streamer.parts.planning import edges_digest, source_settings
+from streamer.parts.planning import edges_digest
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 
 _MOST_BYTES = 64 << 20
-_ANYWHERE = frozenset({
-    "offline", "gpu_memory_mb", "timeout_s", "on_hang", "workers", "threads", "every", "max_gap_s", "fps", "latency",
-})  # fmt: skip
-"""Settings of the detector that do not change what it finds on a frame."""
 
 
 def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
@@ -88,30 +82,6 @@ def check_input(plan: Plan, path: Path | None = None) -> Path:
     else:
         return path
     raise ConfigError(f"{path}: is not the file of the plan ({differs}); plan it again, or name the planned file")
-
-
-def check_settings(plan: Plan, settings: Settings) -> None:
-    """Refuse settings that would give other detections than those of the plan.
-
-    The detector `auto` stands for that of the plan. Which frames are detected may differ: a frame without detections
-    of a worker is detected by the run.
-
-    Raises:
-        ConfigError: with the first setting that differs, its value here and in the plan.
-    """
-    mine = settings.detector.model_dump(exclude=set(_ANYWHERE))
-    planned = plan.detector.model_dump(exclude=set(_ANYWHERE))
-    if mine["name"] == DetectorSettings().name:
-        mine["name"], mine["sha256"] = planned["name"], planned["sha256"]
-    here = {f"detector.{name}": value for name, value in mine.items()}
-    there = {f"detector.{name}": value for name, value in planned.items()}
-    here |= {f"source.{name}": value for name, value in source_settings(settings.source).items()}
-    there |= {f"source.{name}": value for name, value in plan.source.items()}
-    for name, value in here.items():
-        if value != there.get(name):
-            raise ConfigError(
-                f"{name} is {value!r}, but the plan has {there.get(name)!r}; give the same setting, or plan again"
-            )
 
 
 def _to_text(stored: dict[str, Any]) -> str:

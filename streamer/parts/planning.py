@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import chosen, model_sha256
+from streamer.detectors.selection import chosen, model_sha256, own_section
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
 from streamer.parts.plan import Plan, PlannedInput
@@ -72,9 +72,11 @@ def make_plan(
         input=planned,
         time_base=str(read.timeline.time_base),
         frames=int(read.index.shown.sum()),
+        size=read.size,
         source=source_settings(settings.source),
         decoder_threads=settings.source.threads or _automatic_threads(),
         detector=detector,
+        extensions=own_section(detector, settings.extensions),
         model_sha256=model_sha256(detector),
         parts=made,
     )
@@ -120,6 +122,7 @@ class _Read:
 
     index: PacketIndex
     timeline: Timeline
+    size: tuple[int, int]
 
 
 def _read(source: FileSource, settings: SourceSettings, progress: Callable[[int], None]) -> _Read:
@@ -139,7 +142,8 @@ def _read(source: FileSource, settings: SourceSettings, progress: Callable[[int]
             continuous=not reader.moved,
             codec=video.codec_context.codec.canonical_name,
         )
-    return _Read(index, timeline)
+        size = video.codec_context.width, video.codec_context.height
+    return _Read(index, timeline, size)
 
 
 def _reader(container: InputContainer, video: VideoStream, name: str, settings: SourceSettings) -> PacketReader:

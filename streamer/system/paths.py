@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import unicodedata
 from itertools import accumulate
 from pathlib import Path
@@ -35,6 +36,12 @@ def scheme_of(text: str) -> str:
 def is_local(uri: str) -> bool:
     """Whether a text is the name of something on this machine: it exists, or it is no address."""
     return not scheme_of(uri) or exists(uri)
+
+
+def as_argument(path: str | Path) -> str:
+    """A path as a user types it in a shell: quoted if necessary, and not to be taken for an option."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def exists(path: str | Path) -> bool:

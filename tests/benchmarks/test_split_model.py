@@ -14,6 +14,7 @@ COSTS = Costs(
     task_s=0.01,
     decode_s=0.003,
     join_s=0.012,
+    join_data_s=0.004,
     join_start_s=1.0,
     plan_s=2e-4,
     input_bytes=20_000,
@@ -21,7 +22,7 @@ COSTS = Costs(
     plan_bytes=150,
     picture_bytes=1.4e6,
 )
-FREE = Costs(*[0.0] * 11)
+FREE = Costs(*[0.0] * 12)
 HOUR_FRAMES = 108_000
 WITHIN = 0.1
 LIFE_S = 14_400.0

@@ -90,3 +90,22 @@ class Program:
         """The report that `--report` wrote."""
         content: dict[str, Any] = json.loads((self.folder / name).read_text())
         return content
+
+
+def bash(folder: Path, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell script in a folder, as a user does who has `streamer` in the path."""
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    command = programs / "streamer"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{MAIN}" "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "COLUMNS": "200", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from streamer import registry
-from streamer.config.detector import DetectorSettings
+from streamer.config.detector import DetectorSettings, RemoteSettings
 from streamer.errors import DetectorError
+from streamer.features import DetectorContext
 from streamer.interfaces import Detector
 from streamer.models import store
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
+from tests.detectors.kserve.server import ModelServer
 from tests.detectors.onnx import graphs
 from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
@@ -40,11 +42,22 @@ def build_hub(folder: Path) -> Detector:
     return built
 
 
-def build_onnx(folder: Path) -> Detector:
+def write_onnx(folder: Path) -> Path:
     boxes, scores = np.array([[8, 4, 40, 36], [48, 16, 88, 60]]), np.array([[0.9, 0.2], [0.1, 0.6]])
     names = graphs.ULTRALYTICS | {"names": "{0: 'Person', 1: 'Car'}"}
-    path = graphs.constant(folder / "model.onnx", {"output0": graphs.yolov8(boxes, scores)}, metadata=names)
-    built: Detector = registry.DETECTORS["onnx"](DetectorSettings(name=str(path)))
+    return graphs.constant(folder / "model.onnx", {"output0": graphs.yolov8(boxes, scores)}, metadata=names)
+
+
+def build_onnx(folder: Path) -> Detector:
+    built: Detector = registry.DETECTORS["onnx"](DetectorSettings(name=str(write_onnx(folder))))
+    return built
+
+
+def build_kserve(folder: Path) -> Detector:
+    server = ModelServer({"model": write_onnx(folder)})
+    server.__enter__()  # ends with the tests
+    settings = DetectorSettings(name=server.url("model"), remote=RemoteSettings(deadline_s=60))
+    built: Detector = registry.DETECTORS["kserve"].from_settings(settings, DetectorContext())[0]
     return built
 
 
@@ -53,6 +66,7 @@ BUILDERS: dict[str, Callable[[Path], Detector]] = {
     "nanodet": build_nanodet,
     "hub": build_hub,
     "onnx": build_onnx,
+    "kserve": build_kserve,
 }
 # `auto` chooses another one, and `recorded` returns the contents of a file.
 MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})

@@ -10,19 +10,16 @@ from typing import Any
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.observe.report import Report, SilentReporter
-from streamer.parts.digests import picture_digest
+from streamer.parts.detecting import PartDetector
 from streamer.parts.folder import FolderSupply
 from streamer.parts.joining import JoinedDetectors
 from streamer.parts.matching import SameWorkers, joined_settings
 from streamer.parts.part_file import part_name, write_part
-from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Plan
-from streamer.parts.values import FrameDetections, PartDetections
 from streamer.run.outputs import Outputs
 from streamer.run.own_parts import OwnParts
-from streamer.run.session import Session
-from tests.parts.detector import LABELS, NAME, PictureDetector
-from tests.parts.parts import WORKER
+from streamer.run.session import Session, StopHook
+from tests.parts.detector import NAME
 
 OUTPUTS = ("out{suffix}", "out.jsonl", "out.txt")
 
@@ -44,14 +41,20 @@ def settings_of(*assignments: str) -> Settings:
     return load_settings(None, [f"detector.name={NAME}", *assignments])
 
 
-def run(clip: Path, folder: Path, settings: Settings, own: OwnParts | None = None) -> Ran:
+def run(
+    clip: Path,
+    folder: Path,
+    settings: Settings,
+    own: OwnParts | None = None,
+    on_ready: StopHook = lambda _: None,
+) -> Ran:
     """Run a clip; its outputs go into a folder of that name."""
     folder.mkdir()
     names = [name.format(suffix=clip.suffix if clip.suffix in (".mp4", ".mkv", ".ts") else ".mkv") for name in OUTPUTS]
     paths = [folder / name for name in names]
     outputs = Outputs.of(settings, str(clip), typed=[str(paths[0])], jsonl=paths[1], mot=paths[2])
     reporter = SilentReporter()
-    Session(str(clip), outputs, settings, reporter, own=own).run()
+    Session(str(clip), outputs, settings, reporter, own=own).run(on_ready=on_ready)
     assert reporter.final is not None
     return Ran({path.name: path.read_bytes() for path in paths}, reporter.final)
 
@@ -59,19 +62,17 @@ def run(clip: Path, folder: Path, settings: Settings, own: OwnParts | None = Non
 def detect(plan: Plan, folder: Path, numbers: Iterable[int] | None = None) -> None:
     """Detect parts, all by default, into a folder."""
     folder.mkdir(exist_ok=True)
-    detector = PictureDetector()
-    for part in plan.parts:
-        if numbers is None or part.number in numbers:
-            with PartSource(plan, part) as source:
-                found = [FrameDetections(one.pts, picture_digest(one), detector.detect(one)) for one in source]
-            made = PartDetections(plan.digest, part.number, WORKER, LABELS, {one.pts: one for one in found})
-            write_part(made, folder / part_name(part.number))
+    with PartDetector(plan) as detector:
+        for part in plan.parts:
+            if numbers is None or part.number in numbers:
+                write_part(detector.detect(part), folder / part_name(part.number))
 
 
 def join(clip: Path, folder: Path, plan: Plan, parts: Path, settings: Settings, **options: Any) -> Ran:
-    """Join the parts in a folder; `options` of `FolderSupply`."""
+    """Join the parts in a folder; `options` of `FolderSupply`, `allow_mixed`, and `on_ready` of the run."""
     workers = SameWorkers(allow_mixed=options.pop("allow_mixed", False))
+    on_ready = options.pop("on_ready", lambda _: None)
     supply = FolderSupply(parts, plan, workers, **options)
     joined = JoinedDetectors(plan, supply, workers)
     own = OwnParts(detectors=joined, observers=(joined,))
-    return run(clip, folder, joined_settings(plan, settings), own)
+    return run(clip, folder, joined_settings(plan, settings), own, on_ready)

@@ -11,7 +11,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.detectors.selection import model_sha256
 from streamer.errors import ConfigError
 from streamer.models import store
-from streamer.parts.worker.fingerprint import cpu_name, fingerprint, gpu_names
+from streamer.parts.worker.fingerprint import cpu_name, driver_version, fingerprint, gpu_names
 
 X86 = """processor\t: 0
 model name\t: Some CPU @ 2.60GHz
@@ -37,10 +37,16 @@ def test_a_processor_is_named_with_the_instructions_of_kernels(tmp_path: Path) -
 
 def test_gpus_are_named(tmp_path: Path) -> None:
     for bus, name in (("0000:01:00.0", "NVIDIA H100 80GB HBM3"), ("0000:02:00.0", "NVIDIA L4")):
-        (tmp_path / bus).mkdir()
-        (tmp_path / bus / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 16\n")
+        folder = tmp_path / "gpus" / bus
+        folder.mkdir(parents=True)
+        (folder / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 16\n")
+    line = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.133.20  Release Build"
+    (tmp_path / "version").write_text(f"{line}\nGCC version:  gcc version 12.2.0\n")
     assert gpu_names(tmp_path) == ["NVIDIA H100 80GB HBM3", "NVIDIA L4"]
-    assert gpu_names(tmp_path / "absent") == []
+    assert driver_version(tmp_path) == "570.133.20"
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19\n")
+    assert driver_version(tmp_path) == "535.104.05"
+    assert (gpu_names(tmp_path / "absent"), driver_version(tmp_path / "absent")) == ([], "")
 
 
 def test_a_model_file_has_the_checksum_that_sha256sum_prints(tmp_path: Path) -> None:
@@ -68,8 +74,7 @@ def test_a_model_that_is_not_on_this_machine_has_no_checksum(monkeypatch: pytest
 
 
 def test_a_fingerprint_has_the_versions_of_the_libraries_in_use() -> None:
-    worker = fingerprint(DetectorSettings(name="starter", precision="float32"), "canary")
+    worker = fingerprint(DetectorSettings(name="starter"), "model", "canary")
     assert worker.versions["av"] == "18.1.0"
     assert "libavcodec" in worker.versions
-    assert worker.canary == "canary"
-    assert worker.precision == "float32"
+    assert (worker.model, worker.precision, worker.canary) == ("model", "float32", "canary")

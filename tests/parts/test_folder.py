@@ -95,6 +95,16 @@ def test_a_truncated_part_is_refused(tmp_path: Path) -> None:
         supply(tmp_path).look()
 
 
+@pytest.mark.parametrize("content", [b"", b"no part"])
+def test_a_file_with_the_name_of_a_part_must_be_one(content: bytes, tmp_path: Path) -> None:
+    """`detect` does not replace it, so no part would ever come."""
+    path = tmp_path / part_name(1)
+    path.write_bytes(content)
+    os.utime(path, (LONG_AGO_S, LONG_AGO_S))
+    with pytest.raises(ConfigError, match=r"part-1\.npz is (no part|truncated or damaged); delete it"):
+        supply(tmp_path).wait(1)
+
+
 def test_a_part_that_is_being_copied_is_awaited(tmp_path: Path) -> None:
     file = tmp_path / "part-0.npz"
     write_part(own(0), file)
@@ -118,7 +128,7 @@ def test_parts_of_another_plan_are_ignored_elsewhere(tmp_path: Path) -> None:
 def test_workers_that_differ_are_refused_at_the_start(tmp_path: Path) -> None:
     write_part(own(0), tmp_path / "part-0.npz")
     write_part(own(2, worker=replace(WORKER, canary="00" * 32, machine="other CPU")), tmp_path / "part-2.npz")
-    with pytest.raises(ConfigError, match=r"different numbers \(.*other CPU.*allow mixed workers"):
+    with pytest.raises(ConfigError, match=r"other numbers than .* \(.*other CPU.*allow mixed workers"):
         supply(tmp_path).look()
     parts = supply(tmp_path, allow_mixed=True)
     parts.look()

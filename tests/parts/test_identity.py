@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,16 +69,39 @@ CLIPS: tuple[Callable[[Path], Path], ...] = (
 )
 
 
-@pytest.mark.parametrize("make", CLIPS)
-@pytest.mark.parametrize("parts", [1, 2, 7, 64])
-def test_parts_give_the_bytes_of_a_single_run(tmp_path: Path, make: Callable[[Path], Path], parts: int) -> None:
-    clip, settings = make(tmp_path / "clip"), joins.settings_of("draw.hud=true")
-    single = joins.run(clip, tmp_path / "single", settings)
-    plan = make_plan(clip, settings, parts)
+@dataclass(frozen=True, slots=True)
+class Single:
+    """A clip, and what one process writes of it."""
+
+    clip: Path
+    ran: joins.Ran
+
+
+SETTINGS = ("draw.hud=true", "draw.trails=true")
+
+
+@pytest.fixture(scope="module", params=CLIPS, ids=lambda make: make.__name__)
+def single(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Single:
+    folder = tmp_path_factory.mktemp("single")
+    clip = request.param(folder / "clip")
+    with registered():
+        return Single(clip, joins.run(clip, folder / "out", joins.settings_of(*SETTINGS)))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7, pytest.param(64, marks=pytest.mark.slow)])
+def test_parts_give_the_bytes_of_a_single_run(single: Single, tmp_path: Path, parts: int) -> None:
+    settings = joins.settings_of(*SETTINGS)
+    plan = make_plan(single.clip, settings, parts)
     joins.detect(plan, tmp_path / "parts")
-    joined = joins.join(clip, tmp_path / "joined", plan, tmp_path / "parts", settings)
-    assert joined.outputs == single.outputs
-    frames = single.report.stats.shown
+    joined = joins.join(single.clip, tmp_path / "joined", plan, tmp_path / "parts", settings)
+    assert joined.outputs == single.ran.outputs
     here = joined.count(DETECTED_HERE, MISSING) + joined.count(DETECTED_HERE, DIFFERING)
-    assert joined.count(JOINED) + here == frames
-    assert here == 0 or make is damaged
+    assert joined.count(JOINED) + here == single.ran.report.stats.shown
+    assert here == 0 or single.clip.stem == "damaged"
+
+
+def test_a_single_run_is_the_same_twice(tmp_path: Path) -> None:
+    clip, settings = open_groups(tmp_path / "clip"), joins.settings_of(*SETTINGS)
+    first, second = (joins.run(clip, tmp_path / name, settings).outputs for name in ("first", "second"))
+    assert first == second
+    assert all(first.values())

@@ -80,8 +80,11 @@ def test_a_damaged_record_and_those_after_it_are_not_used(tmp_path: Path) -> Non
 )
 def test_a_journal_of_other_detections_begins_anew(tmp_path: Path, other: PartDetections) -> None:
     write(tmp_path / "part-7.npz")
-    assert kept(tmp_path / "part-7.npz", other) == []
+    told = list[bool]()
+    with Journal(tmp_path / "part-7.npz") as journal:
+        assert journal.begin(other, refused=lambda: told.append(True)) == {}
     assert kept(tmp_path / "part-7.npz") == []
+    assert told == [True]
 
 
 def test_another_machine_that_computes_the_same_goes_on(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from streamer.cli.command import command
 from streamer.cli.options import ADVANCED, DETECTION, INPUT, OUTPUTS, Config, Offline, Quiet, value
-from streamer.errors import ConfigError, Interrupted
+from streamer.errors import ConfigError, Interrupted, StreamerError
 
 if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from streamer.parts.plan import Part, Plan
     from streamer.parts.values import FrameDetections
     from streamer.parts.worker.journal import Journal
+
+_OTHERS = "the frames of an unfinished run are not used: its plan, model or machine computes other numbers"
+_SETTINGS = ("detector.", "extensions.")
 
 
 def detect(
@@ -47,24 +50,25 @@ def detect(
     with command(quiet=quiet, has_options=False) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.parts.detecting import PartDetector, settings_of_worker
-        from streamer.parts.part_file import part_path
+        from streamer.parts.part_file import part_name, part_path
         from streamer.parts.plan_file import check_input, read_plan
         from streamer.parts.worker.complete import is_complete
         from streamer.parts.worker.journal import Journal
         from streamer.system.partial_file import make_folder
 
+        _check_assignments(assign or [])
         planned = read_plan(plan)
         chosen = _part(planned, part, plan)
         own = load_settings(config, assign or [], {"detector.name": detector, "detector.offline": offline or None})
         settings = settings_of_worker(planned, own.detector)
-        check_input(planned, source)
-        if output.endswith("/"):
-            make_folder(Path(output))
-        path = part_path(Path(output), part)
+        path = Path(output) / part_name(part) if output.endswith("/") else part_path(Path(output), part)
         if is_complete(path, planned, chosen, say=terminal.message):
             Journal.remove_old(path)
             terminal.message(f"{path} is complete already")
             return
+        check_input(planned, source)
+        if output.endswith("/"):
+            make_folder(path.parent)
         with Journal(path, waiting=lambda: terminal.message(_waits(path))) as journal:
             if is_complete(path, planned, chosen):  # another process has done it meanwhile
                 journal.remove()
@@ -74,6 +78,12 @@ def detect(
             with PartDetector(planned, path=source, settings=settings, extensions=own.extensions, say=say) as loaded:
                 interrupts.stop_with(loaded.stop)
                 _detect(loaded, chosen, planned, journal, path, terminal)
+
+
+def _check_assignments(assignments: Sequence[str]) -> None:
+    for key in (one.partition("=")[0].strip() for one in assignments):
+        if not key.startswith(_SETTINGS):
+            raise ConfigError(f"{key} does not change detections; --set takes detector.NAME=VALUE")
 
 
 def _waits(path: Path) -> str:
@@ -92,38 +102,52 @@ def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, pa
     """Detect a part, with the frames of its journal, and write it."""
     from streamer.parts.part_file import write_part
 
-    done = journal.begin(detector.empty(part))
+    say = terminal.message
+    done = journal.begin(detector.empty(part), refused=lambda: say(_OTHERS))
     if done:
-        terminal.message(f"going on after {len(done)} frames of an unfinished run")
+        say(f"going on after {len(done)} frames of an unfinished run")
     count = _Count(len(done))
     title = f"part {part.number} of {len(plan.parts)}"
     try:
         with terminal.file_progress(part.frames or None, title=title) as progress:
-            made = detector.detect(part, on_frame=count.adding_to(journal.add), on_progress=progress.show, done=done)
-    except (Interrupted, KeyboardInterrupt):
-        terminal.message(f"{count.frames} frames are kept; the same command goes on with them")
+            added = count.adding_to(journal.add)
+            made = detector.detect(part, on_frame=added, on_progress=count.failing(progress.show), done=done)
+        write_part(made, path)
+    except (Interrupted, KeyboardInterrupt, StreamerError):
+        if count.frames:
+            say(f"{count.frames} frames are kept in {journal.path}; the same command goes on with them")
         raise
-    write_part(made, path)
     journal.remove()
     boxes = sum(len(frame.detections) for frame in made.frames.values())
-    terminal.message(f"written: {path}, {len(made.frames)} frames with {boxes} detections")
+    left = f"; {count.failed} frames failed, and are left to the join" if count.failed else ""
+    say(f"written: {path}, {len(made.frames)} frames, {boxes} detections{left}")
 
 
 class _Count:
-    """Counts the frames that are in the journal.
+    """Counts frames.
 
     Args:
-        frames: that were there at the start.
+        frames: how many are in the journal at the start.
     """
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
+        self.failed = 0
 
     def adding_to(self, add: Callable[[FrameDetections], None]) -> Callable[[FrameDetections], None]:
-        """Count each frame after it was added."""
+        """Count each frame after it was added to the journal."""
 
         def added(frame: FrameDetections) -> None:
             add(frame)
             self.frames += 1
 
         return added
+
+    def failing(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """Keep the number of failed frames."""
+
+        def shown(done: int, failed: int) -> None:
+            self.failed = failed
+            show(done, failed)
+
+        return shown

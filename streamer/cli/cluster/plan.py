@@ -63,22 +63,25 @@ def plan(
         from streamer.parts.plan_file import write_plan
         from streamer.parts.planning import make_plan
         from streamer.system import paths
-        from streamer.system.partial_file import PartialFile
+        from streamer.system.partial_file import PartialFile, make_folder
 
         settings = load_settings(config, assign or [], options)
         path = Path(f"{Path(source).stem}{SUFFIX}") if output is None else output
         if paths.exists(path) and paths.exists(source) and path.samefile(source):
             raise ConfigError(f"{path} is the input; name another file for the plan with -o")
+        make_folder(path.parent)
         PartialFile(path, overwrite=overwrite).discard()  # one that cannot be written is refused before the work
         with terminal.file_progress(None, title="plan") as progress:
             made = make_plan(source, settings, parts, progress=progress.show)
         write_plan(made, path, overwrite=overwrite)
-        for line in _summary(made, path, parts):
+        for line in _summary(made, path, source, parts):
             terminal.message(line)
 
 
-def _summary(made: Plan, path: Path, asked: int) -> list[str]:
-    """What the plan says, and how it goes on."""
+def _summary(made: Plan, path: Path, source: str, asked: int) -> list[str]:
+    """What the plan says, and the commands that go on with it."""
+    from streamer.system.paths import as_argument
+
     last = len(made.parts) - 1
     frames = sorted(part.frames for part in made.parts)
     each = f"{frames[0]}" if frames[0] == frames[-1] else f"{frames[0]} to {frames[-1]}"
@@ -88,6 +91,8 @@ def _summary(made: Plan, path: Path, asked: int) -> list[str]:
     slow = sum(part.seek is None for part in made.parts[1:])
     if slow == last and last:
         lines.append("each part is decoded from the start of the file: its decoder cannot begin in the middle")
-    lines.append(f"detect each part: streamer detect {path} --part 0 ... {last} -o FOLDER")
-    lines.append(f"then join them: streamer run {made.input.path} --plan {path} --parts-in FOLDER")
+    which = f"the parts 0 to {last}" if last else "part 0"
+    typed, folder = as_argument(path), as_argument(f"{path.parent}/")
+    lines.append(f"detect {which}, on any machine: streamer detect {typed} --part K -o {folder}")
+    lines.append(f"join them: streamer run {as_argument(source)} --plan {typed}")
     return lines

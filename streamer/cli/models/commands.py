@@ -54,7 +54,7 @@ def fetch(
 
 def check(
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model by name, an ONNX file, or a hub module: URL, file or folder.")
+        str, typer.Argument(metavar="MODEL", help="What --detector of run takes: a name, file, folder or address.")
     ] = "auto",
     device: Annotated[str, value("--device", "NAME", "Where it runs: auto, cpu, gpu:0, gpu:1, ...")] = "auto",
     precision: Annotated[
@@ -67,8 +67,8 @@ def check(
     """Verify a model, run it, and show its device and speed."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.detectors import checking
-        from streamer.models import cache, listing
+        from streamer.detectors import checking, selection
+        from streamer.models import cache, handles, listing
         from streamer.sources.selection import open_source
 
         name = _chosen(name, offline=True)
@@ -76,13 +76,14 @@ def check(
         chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
         settings = load_settings(None, assign or (), chosen).detector
         width, height = parse_size(size)
-        entry = listing.verify(name)
+        is_here = not handles.is_served(name)
+        shown = listing.verify(name).name if is_here else selection.title(settings)
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
         found = checking.check(settings, frames)
-        if (width, height) == cache.SPEED_SIZE:
-            cache.record_speed(entry.name, found.frame_s)
-        terminal.line(f"{entry.name} works")
+        if is_here and (width, height) == cache.SPEED_SIZE:
+            cache.record_speed(shown, found.frame_s)
+        terminal.line(f"{shown} works")
         for line in found.lines():
             terminal.line(f"  {line}")
 

@@ -39,26 +39,26 @@ class ProgressBars:
     Args:
         console: where they are shown; nothing is shown on one that is no terminal.
         has_titles: each begins with a title.
-        beside: more to show in place of the lost frames, such as the state of workers; any thread may call it.
+        beside: more to show, such as the state of workers; read whenever a line is drawn.
     """
 
-    def __init__(self, console: Console, *, has_titles: bool, beside: Callable[[], str] | None = None) -> None:
+    def __init__(self, console: Console, *, has_titles: bool, beside: Callable[[], str] = str) -> None:
         title = TextColumn(
             "{task.description}",
             markup=False,
             table_column=Column(no_wrap=True, max_width=20, overflow="ellipsis"),
         )
-        self.is_shown = console.is_terminal
+        self.is_shown, self.beside = console.is_terminal, beside
         self._lock = threading.RLock()  # guards the two below
         self._running = 0
         self._progress = Progress(
             *([title] if has_titles else []),
-            BarColumn(bar_width=20 if beside is None else 8),  # the whole line fits 80 columns
+            BarColumn(bar_width=8 if beside() else 20),  # the whole line fits 80 columns
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} fps"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[lost]} lost") if beside is None else _Beside(beside),
+            _Beside(beside) if beside() else TextColumn("{task.fields[lost]} lost"),
             console=console,
             refresh_per_second=4,
             transient=True,
@@ -95,18 +95,6 @@ class ProgressBars:
                 self._progress.start()
 
 
-class _Beside(ProgressColumn):
-    """Text that may change while no frame is shown."""
-
-    def __init__(self, text: Callable[[], str]) -> None:
-        super().__init__()
-        self._text = text
-
-    def render(self, task: Task) -> Text:  # noqa: ARG002
-        """See `rich.progress.ProgressColumn`."""
-        return Text(self._text())
-
-
 class RunProgress:
     """Shows percent, fps, time left and lost frames during a run.
 
@@ -115,23 +103,15 @@ class RunProgress:
         message: shows a plain line.
         bars: where the bar is shown; None shows nothing.
         title: begins the line; empty for a single input.
-        beside: more to show on a plain line.
     """
 
     def __init__(
-        self,
-        total: int | None,
-        *,
-        message: Callable[[str], None],
-        bars: ProgressBars | None,
-        title: str = "",
-        beside: Callable[[], str] | None = None,
+        self, total: int | None, *, message: Callable[[str], None], bars: ProgressBars | None, title: str = ""
     ) -> None:
         self._title = title
         self._message = message
         self._total = total
         self._bars = bars
-        self._beside = beside
         self._bar: TaskID | None = None
         self._began_s = self._shown_s = time.monotonic()
 
@@ -160,8 +140,20 @@ class RunProgress:
         elif now_s - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now_s
             begin = self._title and f"{self._title}: "
-            end = "" if self._beside is None else f", {self._beside()}"
+            end = (beside := self._bars.beside()) and f", {beside}"
             self._message(begin + _plain_line(shown, self._total, fps, lost) + end)
+
+
+class _Beside(ProgressColumn):
+    """Text that changes while no frame is shown."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002
+        """See `rich.progress.ProgressColumn`."""
+        return Text(self._text())
 
 
 def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:

@@ -92,13 +92,11 @@ class Elsewhere:
         settings = joined_settings(plan, settings)
         folder = self.parts_in or self.plan.parent
         workers = SameWorkers(allow_mixed=self.allow_mixed)
+        typed = f"streamer detect {paths.as_argument(self.plan)} --part K -o {paths.as_argument(f'{folder}/')}"
 
         def waiting(missing: Sequence[int]) -> None:
-            terminal.message(
-                f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}; "
-                f"'streamer detect {self.plan} --part {missing[0]} -o {folder}' makes one; "
-                "--wait-for 0 detects here what is missing"
-            )
+            terminal.message(f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}")
+            terminal.message(f"to detect one: {typed}; --wait-for 0 detects here what is missing")
 
         supply = FolderSupply(folder, plan, workers, wait_s=self.wait_s, waiting=waiting)
         try:

@@ -54,7 +54,7 @@ def recognise(header: Header, settings: OnnxSettings) -> Recognised:
         raise ConfigError(f"detector.onnx.family: no family {settings.family!r}{nearest(settings.family, FAMILIES)}")
     task = metadata.other_task(header.metadata)
     if task is not None and settings.family is None:
-        raise ModelError(f"{header.path} is a model for the task {task!r}, not for detection; export a detector")
+        raise ModelError(f"{header.name} is a model for the task {task!r}, not for detection; export a detector")
     picture = _picture(header)
     layout = settings.layout or _layout(picture)
     size = _size(header, picture, layout, settings)
@@ -79,7 +79,7 @@ def _picture(header: Header) -> Tensor:
         raise _unknown(header)
     batch = found[0].shape[0] if found[0].shape else 1
     if batch != 1 and isinstance(batch, int):
-        raise ModelError(f"{header.path} takes {batch} frames at a time; export it with batch 1")
+        raise ModelError(f"{header.name} takes {batch} frames at a time; export it with batch 1")
     return found[0]
 
 
@@ -94,19 +94,19 @@ def _size(header: Header, picture: Tensor, layout: str, settings: OnnxSettings) 
     height, width = shape[2:] if layout == "nchw" else shape[1:3]
     channels = length(shape[1] if layout == "nchw" else shape[3])
     if channels not in (None, 3):
-        raise ModelError(f"{header.path} takes pictures with {channels} channels, not 3: {picture}")
+        raise ModelError(f"{header.name} takes pictures with {channels} channels, not 3: {picture}")
     fixed = (length(width), length(height))
     wanted = settings.input_size or metadata.size_of(header.metadata)
     if fixed[0] is not None and fixed[1] is not None:
         if settings.input_size not in (None, fixed):
             raise ConfigError(
                 f"detector.onnx.input_size is {'x'.join(map(str, settings.input_size or ()))}, "
-                f"but {header.path} takes {fixed[0]}x{fixed[1]} only"
+                f"but {header.name} takes {fixed[0]}x{fixed[1]} only"
             )
         return fixed[0], fixed[1]
     if wanted is None:
         raise ModelError(
-            f"{header.path} takes pictures of any size ({picture}) and does not tell which it was trained with; "
+            f"{header.name} takes pictures of any size ({picture}) and does not tell which it was trained with; "
             "give it, such as detector.onnx.input_size=[640,640]"
         )
     return fixed[0] or wanted[0], fixed[1] or wanted[1]
@@ -121,7 +121,7 @@ def _family(header: Header, size: tuple[int, int], told: str | None) -> Family:
         return kind(header, size)
     except ValueError as error:
         raise ModelError(
-            f"{header.path} is not of the family {kind.name}: it has {header.signature}; {kind.name} has {kind.form}"
+            f"{header.name} is not of the family {kind.name}: it has {header.signature}; {kind.name} has {kind.form}"
         ) from error
 
 
@@ -129,7 +129,7 @@ def _normalization(header: Header, family: Family, picture: Tensor, settings: On
     """Mean and standard deviation."""
     if picture.dtype == "uint8":
         if settings.mean is not None or settings.std is not None:
-            raise ConfigError(f"{header.path} takes uint8 pictures; detector.onnx.mean and std are for other types")
+            raise ConfigError(f"{header.name} takes uint8 pictures; detector.onnx.mean and std are for other types")
         return _NO_NORMALIZATION
     return settings.mean or family.mean, settings.std or family.std
 
@@ -142,5 +142,5 @@ def _unknown(header: Header) -> ModelError:
     other = "export it for one of these" if gives_boxes else "it gives no boxes, like a classifier"
     remedy = "detector.onnx.family=NAME selects one" if readable else other
     return ModelError(
-        f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; {remedy}"
+        f"{header.name} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; {remedy}"
     )

@@ -48,16 +48,16 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an ONNX file says about itself.
+    """What an ONNX file, or a server that has the model, says about it.
 
     Attributes:
-        path: the file.
+        name: of the model in messages: the path of the file, or an address.
         inputs: without the weights, which old files list as inputs.
         outputs: in the order of the file.
         metadata: `metadata_props`, such as `names` of Ultralytics.
     """
 
-    path: Path
+    name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     metadata: Mapping[str, str]
@@ -127,7 +127,7 @@ def _header(path: Path, data: mmap.mmap) -> Header:
             inputs.append(_tensor(data, value))
         elif number == _GRAPH_OUTPUT and isinstance(value, _Part):
             outputs.append(_tensor(data, value))
-    return Header(path, tuple(one for one in inputs if one.name not in weights), tuple(outputs), metadata)
+    return Header(str(path), tuple(one for one in inputs if one.name not in weights), tuple(outputs), metadata)
 
 
 def _tensor(data: mmap.mmap, part: _Part) -> Tensor:

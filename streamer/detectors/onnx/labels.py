@@ -38,13 +38,13 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
         which = "its classes" if count is None else f"its {count} classes"
         coco = "coco, or " if count in _COCO_COUNTS else ""
         raise ModelError(
-            f"{model.header.path} does not name {which}; set detector.label_map={coco}FILE.txt with one name a line"
+            f"{model.header.name} does not name {which}; set detector.label_map={coco}FILE.txt with one name a line"
         )
     # RF-DETR numbers its classes with gaps.
     is_wrong = count is not None and (max(names) >= count if rfdetr(model.header.metadata) else len(names) != count)
     if is_wrong:
         raise ModelError(
-            f"{model.header.path}, read as {model.family.name}, has {count} classes, but names {len(names)}; set "
+            f"{model.header.name}, read as {model.family.name}, has {count} classes, but names {len(names)}; set "
             "detector.label_map=FILE.txt with one name a line, or another detector.onnx.family"
         )
     return _numbered(names, max(names) + 1 if count is None else count)
@@ -61,7 +61,7 @@ def _from_label_map(model: Recognised, given: LabelTable, name: str) -> LabelTab
         return given
     if count == len(rows) + 1:  # behind them "no object", as in RF-DETR
         return _part(given, rows)
-    raise ModelError(f"{model.header.path} has {count} classes, but the label map {name} has {len(rows)}")
+    raise ModelError(f"{model.header.name} has {count} classes, but the label map {name} has {len(rows)}")
 
 
 def _part(given: LabelTable, rows: Sequence[int]) -> LabelTable:

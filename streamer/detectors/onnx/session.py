@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from streamer.config.detector import DetectorSettings
@@ -71,7 +70,7 @@ class Session:
             arrays: list[Array] = self._session.run(outputs, inputs)
         except Exception as error:
             raise DetectorError(f"ONNX Runtime failed on a frame: {_first_line(error)}") from error
-        return [one.astype(np.float32) if one.dtype.kind == "f" and one.dtype != np.float32 else one for one in arrays]
+        return arrays
 
 
 def _runtime() -> Any:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
-from typing import Protocol
+from typing import Protocol, Self
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.remote.breaker import PROBE_LIMIT_S, CircuitBreaker
@@ -83,7 +83,7 @@ class RemoteDetector:
     @classmethod
     def of(
         cls, model: RemoteModel, breaker: CircuitBreaker, settings: DetectorSettings, context: DetectorContext
-    ) -> RemoteDetector:
+    ) -> Self:
         """The detector for a run: `settings.remote.deadline_s` for a live source, `settings.timeout_s` for a file."""
         is_file = context.info is not None and not context.info.live
         retry_for_s = settings.timeout_s if is_file else 0.0

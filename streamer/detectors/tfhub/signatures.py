@@ -56,12 +56,12 @@ class Form:
         return self.signature.inputs[self.input_key]
 
 
-def recognise(signatures: Sequence[Signature], directory: Path) -> Form:
+def recognise(signatures: Sequence[Signature], directory: Path | str) -> Form:
     """The form of the signature that detects: `default` without tags where several fit.
 
     Args:
         signatures: all of the SavedModel.
-        directory: for messages.
+        directory: its folder or address, for messages.
 
     Raises:
         ModelError: none fits; the message lists them.

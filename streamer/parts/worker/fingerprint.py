@@ -16,7 +16,6 @@ from pathlib import Path
 import av
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.selection import model_sha256
 from streamer.parts.values import Worker
 
 _LIBRARIES = {
@@ -33,24 +32,24 @@ _CPU_FACTS = ("model name", "cpu family", "model", "CPU implementer", "CPU part"
 """Lines of /proc/cpuinfo on x86 and ARM."""
 _FLAGS = re.compile(r"\b(?:sse4_2|f16c|fma|avx\w*|amx\w*|asimd\w*|sve\w*|bf16|i8mm)\b")
 """Instructions that change how kernels sum up."""
-_GPUS = Path("/proc/driver/nvidia/gpus")
+_NVIDIA = Path("/proc/driver/nvidia")
+_DRIVER = re.compile(r"Kernel Module(?: for \S+)?\s+(\d[\d.]*)")
 
 
-def fingerprint(settings: DetectorSettings, canary: str) -> Worker:
+def fingerprint(settings: DetectorSettings, model: str, canary: str) -> Worker:
     """This machine as a worker, once the detector is loaded.
 
     Args:
-        settings: of the detector that runs; not `auto`.
+        settings: of the detector that runs.
+        model: from `selection.model_sha256`.
         canary: from `canary_digest`.
-
-    Raises:
-        ModelError: the model's files cannot be read.
     """
     gpus = () if settings.device == "cpu" else gpu_names()
+    driver = {"nvidia driver": driver_version()} if gpus else {}
     return Worker(
         machine=", ".join((cpu_name(), *gpus)),
-        versions=dict(_versions()),
-        model=model_sha256(settings),
+        versions=dict(_versions()) | driver,
+        model=model,
         precision=settings.precision,
         canary=canary,
     )
@@ -68,10 +67,19 @@ def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
     return f"{' '.join(facts) or platform.machine()} ({' '.join(dict.fromkeys(flags))})"
 
 
-def gpu_names(folder: Path = _GPUS) -> Sequence[str]:
+def driver_version(folder: Path = _NVIDIA) -> str:
+    """The version of NVIDIA's kernel module; empty if it is not known."""
+    try:
+        found = _DRIVER.search((folder / "version").read_text(encoding="utf-8"))
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def gpu_names(folder: Path = _NVIDIA) -> Sequence[str]:
     """The NVIDIA GPUs of this machine; empty if there is none."""
     found = []
-    for file in sorted(folder.glob("*/information")):
+    for file in sorted(folder.glob("gpus/*/information")):
         lines = dict(_pair(line) for line in file.read_text(encoding="utf-8").splitlines() if ":" in line)
         found.append(lines.get("Model", "NVIDIA GPU"))
     return found

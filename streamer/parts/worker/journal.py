@@ -73,6 +73,8 @@ class Journal:
         raise SinkUnavailable(f"cannot lock {self.path}: other processes replace it; choose another output")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if os.fstat(self._file).st_size == 0:  # refused before the first frame
+            self.remove()
         self._close()
 
     @classmethod
@@ -82,20 +84,19 @@ class Journal:
             with suppress(SinkUnavailable), cls(output) as journal:
                 journal.remove()
 
-    def begin(self, part: PartDetections) -> dict[int, FrameDetections]:
+    def begin(self, part: PartDetections, *, refused: Callable[[], None] = lambda: None) -> dict[int, FrameDetections]:
         """The frames that are detected already, by pts; empty if the journal is new, or of other detections.
 
         Args:
             part: what the part will be, without frames.
+            refused: called if the journal has frames of another plan, model or arithmetic, which are not used.
 
         Raises:
             SinkError: the journal cannot be written.
         """
         head = _header(part)
-        with os.fdopen(os.dup(self._file), "rb") as file:
-            file.seek(0)
-            content = file.read()
-        records = list(_records(content))
+        # Not with a second descriptor: on NFS its end would release the lock.
+        records = list(_records(os.pread(self._file, os.fstat(self._file).st_size, 0)))
         frames: dict[int, FrameDetections] = {}
         if records and records[0][0] == head:
             self._end = records[0][1]
@@ -108,6 +109,8 @@ class Journal:
                 self._end = end
             os.ftruncate(self._file, self._end)
             return frames
+        if len(records) > 1:
+            refused()
         self._end = 0
         os.ftruncate(self._file, 0)
         self._append(_MAGIC + _record(head))

@@ -11,12 +11,13 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError
-from streamer.flow.cadence import Schedule
+from streamer.flow.cadence import Cadence, Schedule, choose_cadence
 from streamer.flow.failures import DetectorFailures
 from streamer.flow.queues import BoundedQueue, ReorderBuffer
 from streamer.flow.threads import ThreadGroup
-from streamer.interfaces import Detector
+from streamer.interfaces import Detector, StreamInfo
 from streamer.parts.digests import picture_digest
 from streamer.parts.part_source import PartSource
 from streamer.parts.values import FrameDetections
@@ -58,17 +59,38 @@ class Result:
     detected: Detected | None
 
 
+def part_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
+    """Which frames of a part to detect: at least those that a run over the whole file detects.
+
+    `detector.every: N` goes by `Frame.index`, `detector.fps` by media time: a part detects the same frames as the whole
+    file, and its first one if that is in the middle of a slot. The choice of `auto` depends on the detections on both
+    sides and on all frames since the last cut, so every frame is detected.
+
+    Raises:
+        ConfigError: as `choose_cadence`.
+    """
+    cadence = choose_cadence(settings, info)
+    return Cadence() if cadence.max_gap_s is not None else cadence
+
+
 class PartJob:
-    """The threads and queues of one part."""
+    """The threads and queues of one part.
+
+    Args:
+        source: of the part; entered, iterated and left by the capture thread.
+        detectors: one thread each.
+        settings: which frames to detect.
+        done: see `streamer.parts.detecting.PartDetector.detect`.
+    """
 
     def __init__(
         self,
         source: PartSource,
         detectors: Sequence[Detector],
-        schedule: Schedule,
+        settings: DetectorSettings,
         done: Mapping[int, FrameDetections],
     ) -> None:
-        self._source, self._detectors, self._schedule, self._done = source, detectors, schedule, done
+        self._source, self._detectors, self._settings, self._done = source, detectors, settings, done
         capacity = _WAITING * len(detectors)
         self._tasks: BoundedQueue[Task] = BoundedQueue(capacity)
         self._results: ReorderBuffer[Result] = ReorderBuffer(capacity)
@@ -99,8 +121,9 @@ class PartJob:
     def _capture(self) -> None:
         number = 0
         with self._source as source:
+            schedule = Schedule(part_cadence(self._settings, source.info))
             for position, frame in enumerate(source, 1):
-                if self._schedule.selects(frame):
+                if schedule.selects(frame):
                     self._tasks.put(Task(number, position, frame))
                     number += 1
         self._tasks.finish()

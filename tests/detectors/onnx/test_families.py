@@ -232,7 +232,7 @@ def test_nan_in_every_output_fails_the_frame(kind: str, names: str, tmp_path: Pa
     assert detector._session is not None
     arrays: list[Array] = [
         np.full_like(one, np.nan) if one.dtype.kind == "f" else one
-        for one in detector._session.run(family.outputs, detector._inputs)
+        for one in detector._session.run(family.outputs, detector._adapter.inputs)
     ]
     with np.errstate(invalid="ignore"):
         assert np.isnan(family.read([one[0] for one in arrays], np.float32(0.3)).best)

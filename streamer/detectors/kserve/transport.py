@@ -1,0 +1,113 @@
+"""The sockets of `requests`: each obeys a `TimeLimit`, and notices a server that has disappeared.
+
+Imported when a connection is made, because `requests` takes 0.1 s.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from functools import partial
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from streamer.config.detector import RemoteSettings
+from streamer.detectors.kserve.address import ModelAddress
+from streamer.detectors.kserve.time_limit import TimeLimit
+from streamer.errors import ConfigError
+from streamer.network import certificates
+
+_PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 5, 2, 3
+"""A host that was switched off sends nothing. The system then asks for an answer: after so long, so often, so many
+times."""
+
+
+def tls_context(address: ModelAddress, settings: RemoteSettings) -> ssl.SSLContext | None:
+    """What checks the certificate of the server; None without TLS.
+
+    Raises:
+        ConfigError: the file of authorities cannot be read.
+    """
+    if not address.server.startswith("https:"):
+        return None
+    try:
+        return certificates.context(None if settings.ca_file is None else str(settings.ca_file), verify=settings.verify)
+    except OSError as error:  # also what has no certificate
+        reason = "it has no certificate (PEM)" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"detector.remote.ca_file: cannot use {settings.ca_file}: {reason}") from error
+
+
+class Transport(HTTPAdapter):
+    """Makes the connections of a session.
+
+    Args:
+        limit: of every socket.
+        context: of TLS; None without.
+    """
+
+    def __init__(self, limit: TimeLimit, context: ssl.SSLContext | None) -> None:
+        self._limit, self._context = limit, context
+        if context is not None:
+            limit.limit(context)
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """See `HTTPAdapter`."""
+        super().init_poolmanager(*arguments, **options, socket_options=_socket_options())
+        self.poolmanager.pool_classes_by_scheme = self._pools()
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        """See `HTTPAdapter`."""
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = self._pools()
+        return manager
+
+    def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
+        """Nothing: the context checks the certificate."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """See `HTTPAdapter`; without its own context."""
+        host, _ = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {}
+
+    def _pools(self) -> dict[str, Any]:
+        return {
+            "http": partial(_pool, HTTPConnectionPool, _Plain, self._limit),
+            "https": partial(_pool, HTTPSConnectionPool, _Tls, self._limit, ssl_context=self._context),
+        }
+
+
+class _Plain(HTTPConnection):
+    limit: TimeLimit
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = self.limit.limited(self.sock)
+        self.limit.attach(self.sock)
+
+
+class _Tls(HTTPSConnection):
+    limit: TimeLimit
+
+    def connect(self) -> None:
+        super().connect()
+        assert self.sock is not None
+        self.is_verified = True  # or the user accepts any certificate, and wants no warning of urllib3 about it
+        self.limit.attach(self.sock)
+
+
+def _pool(pool: Any, connection: Any, limit: TimeLimit, *arguments: Any, **options: Any) -> Any:
+    made = pool(*arguments, **options)
+    made.ConnectionCls = type(connection.__name__, (connection,), {"limit": limit})
+    return made
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    named = {"TCP_KEEPIDLE": _PROBE_AFTER_S, "TCP_KEEPINTVL": _PROBE_EVERY_S, "TCP_KEEPCNT": _PROBES}
+    return options + [
+        (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in named.items() if hasattr(socket, name)
+    ]
