@@ -65,6 +65,8 @@ def parts_on_cluster(
             joined = JoinedDetectors(plan, supply, group.same)
             with terminal.beside_progress(lambda: str(supply.status)):
                 yield joined_settings(plan, settings), OwnParts(detectors=joined, observers=(joined,))
+            if again := supply.status.again:
+                terminal.message(f"{counted(again, 'part')} detected again, because a worker ended or failed")
 
 
 @contextmanager

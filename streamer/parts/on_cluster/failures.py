@@ -6,12 +6,15 @@ import re
 from enum import Enum, auto
 from typing import Any
 
+from streamer.cluster.errors import first_line
 from streamer.errors import ConfigError, StreamerError
 
-_NOT_THERE = re.compile(
-    r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from '(?:streamer|tracking)[\w.]*'"
-)
+_NOT_THERE = re.compile(r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from 'streamer[\w.]*'")
 """What Python says if the package is missing, or is an older one."""
+
+
+_BECAUSE = re.compile(r"The actor died because [^\n.]*")
+"""In the middle of Ray's description of an actor."""
 
 
 class ClusterLost(StreamerError):
@@ -80,6 +83,7 @@ def checked(ray: Any, error: BaseException, address: str) -> None:
 
 def reason(error: BaseException) -> str:
     """What an error of Ray says, in one short line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    line = lines[-1] if lines[0].startswith(("\x1b", "ray::")) else lines[0]
-    return line if len(line) <= 160 else f"{line[:159]}…"
+    if isinstance(error, ConnectionError):
+        return "it does not answer any more"
+    because = _BECAUSE.search(str(error))
+    return first_line(error) if because is None else because[0]

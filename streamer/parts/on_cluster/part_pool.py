@@ -181,7 +181,7 @@ class PartPool:
             worker.failed_starts += 1
         elif not self._warned:
             self._warned = True
-            log.warning("%s ended; its parts are detected again by others (the report counts them)", worker.name)
+            log.warning("%s ended; the part that it had is detected again", worker.name)
         if kind is not Failure.PROCESS or worker.failed_starts > self._settings.retries:
             self._give_back(worker)
             self._lose(worker, why)
@@ -240,9 +240,17 @@ class PartPool:
             self.deliveries.put(number, part)
 
     def _show(self) -> None:
-        ready = sum(one.state is State.READY for one in self._workers)
-        total = len(self._plan.parts)
-        self.deliveries.show(PoolStatus(total, total - len(self._undelivered), self._again, ready, self._count))
+        states = Counter(one.state for one in self._workers)
+        self.deliveries.show(
+            PoolStatus(
+                parts=len(self._plan.parts),
+                done=len(self._plan.parts) - len(self._undelivered),
+                again=self._again,
+                started=states[State.LOADING] + states[State.READY],
+                workers=states[State.READY],
+                wanted=self._count,
+            )
+        )
 
     def _translated(self, error: Exception) -> StreamerError:
         try:
