@@ -191,7 +191,7 @@ def test_worker_that_ends_while_it_loads_is_given_up() -> None:
     [
         (ray.exceptions.ObjectStoreFullError("full"), ConfigError, "no room in the object store of local: .*in_flight"),
         (ray.exceptions.OutOfDiskError("full"), ConfigError, "no room in the object store of local"),
-        (ConnectionError("gone"), ClusterLost, "the connection to local is lost .it does not answer any more."),
+        (ConnectionError("gone"), ClusterLost, "the connection to local is lost; run again"),
         (ModuleNotFoundError("No module named 'streamer'"), ConfigError, "do not have this program"),
     ],
 )
