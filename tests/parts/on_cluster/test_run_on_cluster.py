@@ -143,5 +143,5 @@ def test_cluster_with_another_program_is_refused(tmp_path: Path, monkeypatch: py
     with ray_head(cpus=2) as head:
         done = run(command(source, tmp_path / "out", "--cluster", head.address), variables)
     assert done.returncode == 2
-    assert "do not have this program" in done.stderr
-    assert "install the same version of streamer-video there" in done.stderr
+    assert "install the same version" in done.stderr
+    assert "Traceback" not in done.stderr
