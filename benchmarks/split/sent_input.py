@@ -62,9 +62,7 @@ def show_bytes(clip: Path) -> None:
     found_ms = 1000 * (time.perf_counter() - began_s) / len(needed)
     opening = len(blocks.opening()) * BLOCK_BYTES
     print(f"{plan.frames} frames, {plan.input.size_bytes / 1e6:.1f} MB, {len(needed)} parts")
-    print(
-        f"needed to open the file: {opening / 1e6:.1f} MB; by a part: {statistics.median(needed) / 1e6:.1f} MB with that"
-    )
+    print(f"to open the file {opening / 1e6:.1f} MB, with a part {statistics.median(needed) / 1e6:.1f} MB")
     print(f"finding the bytes of a part: {found_ms:.1f} ms")
 
 

@@ -77,13 +77,10 @@ def checked(ray: Any, error: BaseException, address: str) -> None:
             "streamer-video there"
         ) from error
     if failure_of(ray, error) is Failure.CLUSTER:
-        lost = f"the connection to {address} is lost ({reason(error)})"
-        raise ClusterLost(f"{lost}; run again when it is back") from error
+        raise ClusterLost(f"the connection to {address} is lost; run again when it is back") from error
 
 
 def reason(error: BaseException) -> str:
     """What an error of Ray says, in one short line."""
-    if isinstance(error, ConnectionError):
-        return "it does not answer any more"
     because = _BECAUSE.search(str(error))
     return first_line(error) if because is None else because[0]

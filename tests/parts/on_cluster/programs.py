@@ -118,7 +118,8 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """All processes below a program: those of a local cluster."""
-    return psutil.Process(process.pid).children(recursive=True)
+    found: list[psutil.Process] = psutil.Process(process.pid).children(recursive=True)
+    return found
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:

@@ -71,7 +71,7 @@ def test_workers_that_compute_other_numbers_are_refused_or_noted(tmp_path: Path)
     source, variables = clip(tmp_path), environment(tmp_path)
     refused = run(command(source, tmp_path / "refused", *TWO, detector="own-numbers"), variables)
     assert refused.returncode == 2
-    assert "compute different numbers" in refused.stderr
+    assert refused.stderr.rstrip().endswith("allow mixed workers (--allow-mixed)")
     assert not list((tmp_path / "refused").iterdir())
     mixed = run(command(source, tmp_path / "mixed", *TWO, "--allow-mixed", detector="own-numbers"), variables)
     assert mixed.returncode == 0, mixed.stderr
@@ -130,7 +130,7 @@ def test_shared_cluster_keeps_no_worker_and_may_go_away(tmp_path: Path, monkeypa
             head.kill()
             told, _ = process.communicate(timeout=WITHIN_S)
         assert process.returncode == 1
-        assert f"error: the connection to {head.address} is lost (it does not answer any more)" in told
+        assert f"error: the connection to {head.address} is lost; run again when it is back" in told
         assert not list((tmp_path / "lost").iterdir())
 
 
@@ -143,5 +143,5 @@ def test_cluster_with_another_program_is_refused(tmp_path: Path, monkeypatch: py
     with ray_head(cpus=2) as head:
         done = run(command(source, tmp_path / "out", "--cluster", head.address), variables)
     assert done.returncode == 2
-    assert "do not have this program" in done.stderr
-    assert "install the same version of streamer-video there" in done.stderr
+    assert "install the same version" in done.stderr
+    assert "Traceback" not in done.stderr
