@@ -99,6 +99,6 @@ def _parts(address: str, settings: Settings, terminal: Terminal, *, allow_mixed:
     """What has the detectors of the files of a batch on a cluster."""
     from streamer.cli.run.on_cluster import BatchOnCluster, workers_on_cluster
 
-    with workers_on_cluster(address, settings, terminal, allow_mixed=allow_mixed) as group:
+    with workers_on_cluster(address, settings, terminal, allow_mixed=allow_mixed, many_files=True) as group:
         terminal.message(f"workers: {group.count}")
         yield BatchOnCluster(group, settings, terminal)

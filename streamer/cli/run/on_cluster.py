@@ -71,9 +71,9 @@ def parts_on_cluster(
 
 @contextmanager
 def workers_on_cluster(
-    address: str, settings: Settings, terminal: Terminal, *, allow_mixed: bool
+    address: str, settings: Settings, terminal: Terminal, *, allow_mixed: bool, many_files: bool = False
 ) -> Iterator[WorkerGroup]:
-    """The workers for one file, or for all files of a batch. Arguments and errors as above."""
+    """The workers for one file, or for many. Arguments and errors as above."""
     where = ClusterAddress.parse(address)
     with suppress(ModelError):  # the file that has the classes may be on the workers only
         selection.check_classes(settings.detector)
@@ -81,7 +81,10 @@ def workers_on_cluster(
     with connect(where, local=_local_cluster(settings)) as cluster:
         count = worker_count(cluster.resources, settings.cluster)
         same = SameWorkers(allow_mixed=allow_mixed)
-        with WorkerGroup(cluster, settings.cluster, count, same, extensions=settings.extensions) as group:
+        group = WorkerGroup(
+            cluster, settings.cluster, count, same, extensions=settings.extensions, many_files=many_files
+        )
+        with group:
             yield group
 
 

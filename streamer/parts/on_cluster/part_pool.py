@@ -112,6 +112,9 @@ class PartPool:
 
     def _end_workers(self) -> None:
         """The workers do nothing more for this file: one that still detects a part of it begins a new process."""
+        if not self._group.many_files:
+            self._group.end()
+            return
         for worker in self._workers:
             with suppress(Exception):  # the connection is lost, and with it the workers
                 if worker.parts:

@@ -26,9 +26,10 @@ class WorkerGroup:
         count: how many, from `worker_count`.
         same: compares the workers; the joins compare parts with the same.
         extensions: settings of features of other packages.
+        many_files: keep the workers for the next file; otherwise they end when all parts of the first are detected.
 
     Attributes:
-        actors: Ray's handles.
+        actors: Ray's handles; none once they have ended.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class WorkerGroup:
         same: SameWorkers,
         *,
         extensions: Mapping[str, Mapping[str, Any]] | None = None,
+        many_files: bool = False,
     ) -> None:
         self.cluster, self.settings, self.count, self.same = cluster, settings, count, same
+        self.many_files = many_files
         self._extensions = {name: dict(values) for name, values in (extensions or {}).items()}
         self.actors: Sequence[Any] = ()
 
@@ -57,6 +60,11 @@ class WorkerGroup:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        for actor in self.actors:
+        self.end()
+
+    def end(self) -> None:
+        """End the workers; the pool of the only file, or whoever leaves the group once no pool is left."""
+        actors, self.actors = self.actors, ()
+        for actor in actors:
             with suppress(Exception):  # the connection is lost, and with it the workers
                 self.cluster.ray.kill(actor)
