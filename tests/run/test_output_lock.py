@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SinkUnavailable
-from streamer.system.output_lock import locked_outputs
+from streamer.run.output_lock import locked_outputs
 
 
 def test_a_second_run_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
