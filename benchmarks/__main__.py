@@ -26,6 +26,7 @@ ALL = (
     "reconnects",
     "capture_isolation",
     "killed_recording",
+    "batch",
     "delivery",
     "event_list",
     "event_clips",

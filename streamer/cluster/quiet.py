@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,9 +51,20 @@ def quiet_loggers() -> Iterator[None]:
 
 
 def silence() -> None:
-    """Called again after connecting: Ray sets its loggers up then."""
+    """Called again after connecting: Ray sets its loggers up then.
+
+    Ray prints errors of its own processes to standard output, such as that of a worker that ended, also with
+    `log_to_driver=False`; it has no option against that.
+    """
+    prints = sys.modules.get("ray._private.worker")
+    if prints is not None and hasattr(prints, "print_to_stdstream"):
+        prints.print_to_stdstream = _print_nothing  # type: ignore[attr-defined]
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers[:] = [logging.NullHandler()]
         logger.propagate = False
         logger.setLevel(_NEVER)
+
+
+def _print_nothing(*_arguments: object, **_options: object) -> None:
+    """In place of Ray's function."""
