@@ -66,6 +66,8 @@ def parts_on_cluster(
         with ClusterSupply(cluster, plan, wanted, workers, same, extensions=extensions) as supply:
             terminal.message(f"{counted(len(plan.parts), 'part')} for {counted(workers, 'worker')} on {named}")
             supply.start(terminal.message)
+            first = counted(plan.parts[0].frames, "frame")
+            terminal.message(f"detecting; output begins when part 0 is complete ({first})")
             joined = JoinedDetectors(plan, supply, same)
             with terminal.beside_progress(lambda: str(supply.status)):
                 yield joined_settings(plan, settings), OwnParts(detectors=joined, observers=(joined,))
