@@ -161,6 +161,11 @@ class DetectorFeature(Protocol):
         return None
 
     @classmethod
+    def default_score(cls, settings: DetectorSettings) -> float:  # noqa: ARG003
+        """The lowest score that it reports by default; for a detector elsewhere, that of the model there."""
+        return cls.default_min_score
+
+    @classmethod
     def model_files(cls, settings: DetectorSettings) -> Sequence[Path]:  # noqa: ARG003
         """The files and folders of its model; empty if it has none, or they are not on this machine."""
         return ()

@@ -149,6 +149,7 @@ DETECTORS = Registry(
         "starter": "streamer.detectors.litert.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
         "kserve": "streamer.detectors.kserve.detector:KServeDetector",
+        "ray": "streamer.detectors.ray.detector:RayDetector",
         "onnx": "streamer.detectors.onnx.detector:OnnxDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },

@@ -22,6 +22,7 @@ from streamer.config.loading import load_settings
 from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.cluster_supply import ClusterSupply
 from streamer.parts.on_cluster.input_blocks import BLOCK_BYTES, InputBlocks
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.planning import make_plan
 
 FRAMES_OF_A_PART = 128
@@ -37,8 +38,8 @@ def seconds_of(way: str, clip: Path, workers: int, cluster: Cluster) -> float:
     }
     settings = load_settings(None, [], options)
     plan = make_plan(clip, settings, parts_of(clip))
-    extensions = settings.extensions
-    with ClusterSupply(cluster, plan, settings.cluster, workers, SameWorkers(), extensions=extensions) as supply:
+    group = WorkerGroup(cluster, settings.cluster, workers, SameWorkers(), extensions=settings.extensions)
+    with group, ClusterSupply(group, plan) as supply:
         supply.start(print)
         began_s = time.monotonic()
         for part in plan.parts:

@@ -33,6 +33,7 @@ from streamer.observe.report import SilentReporter
 from streamer.parts.joining import JoinedDetectors
 from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.cluster_supply import ClusterSupply
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.planning import make_plan
 from streamer.parts.values import DETECTED_HERE
 from streamer.run.outputs import Outputs
@@ -95,7 +96,8 @@ def run(clip: Path, workers: int, sleep_s: float, folder: Path) -> tuple[Measure
     size = LocalCluster(cpus=workers, object_store_bytes=STORE_BYTES)
     with (
         connect("local", local=size) as cluster,
-        ClusterSupply(cluster, plan, settings.cluster, workers, same, extensions=settings.extensions) as supply,
+        WorkerGroup(cluster, settings.cluster, workers, same, extensions=settings.extensions) as group,
+        ClusterSupply(group, plan) as supply,
     ):
         while supply.status.workers < workers:
             supply.start(print)

@@ -22,6 +22,7 @@ from streamer.cli.events import export as event_export
 from streamer.cli.events import notify as notify_commands
 from streamer.cli.events import recordings
 from streamer.cli.models import commands as model_commands
+from streamer.cli.models import pools as pool_commands
 from streamer.cli.run_options import RunCommand
 from streamer.cli.serve import check as check_command
 from streamer.cli.serve import command as serve_command
@@ -65,11 +66,14 @@ for command in (commands.replay, commands.demo, commands.probe):
 for hidden in (plan_command.plan, detect_command.detect, commands.track):
     app.command(hidden=True)(hidden)
 
-models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
+models = typer.Typer(help="List, download, check and serve models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)
 models.command("fetch")(model_commands.fetch)
 models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
+models.command("serve")(pool_commands.serve)
+models.command("pools")(pool_commands.pools)
+models.command("stop")(pool_commands.stop)
 app.add_typer(models, name="models")
 
 app.command()(recordings.export)

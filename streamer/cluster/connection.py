@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,8 +34,9 @@ NAMESPACE = "streamer"
 _ADDRESS = re.compile(r"ray://(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?/?")
 _DEFAULT_PORT = 10001
 """Of Ray's server for clients (`ray start --ray-client-server-port`)."""
-_TIMEOUT_S = 60.0
-"""A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s."""
+_TIMEOUT_S = 120.0
+"""A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s. One that Ray's server cannot serve
+fails after 40 s, and the next one works."""
 _END_S = 20.0
 _connection_lock = threading.Lock()
 
@@ -125,6 +127,9 @@ def connect(
         ClusterUnavailable: Ray is missing, no cluster answers, its version differs, or it refuses the token.
     """
     where = ClusterAddress.parse(address) if isinstance(address, str) else address
+    if (ray := sys.modules.get("ray")) is not None and ray.is_initialized() and not _connection_lock.locked():
+        yield Cluster(where, ray)  # a process of a cluster, which its cluster ends
+        return
     if not _connection_lock.acquire(blocking=False):
         raise ConfigError(f"cannot connect to {where}: this process is connected to a cluster already")
     released = _Once(_connection_lock.release)
@@ -215,7 +220,7 @@ class _Holder:
         opened = (
             ray_local.started(self._local, self._namespace)
             if address.is_local
-            else ray_client.connected(address.host, address.port, self._namespace, self._timeout_s)
+            else ray_client.connected(address.host, address.port, self._namespace, self._timeout_s, self._ended)
         )
         with opened as ray:
             self._answers.put(ray)

@@ -11,20 +11,31 @@ import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 from streamer.cluster import quiet
 from streamer.cluster.errors import INSTALL, ClusterUnavailable, first_line, imported_ray
 
 _REACH_S = 5.0
+_AGAIN_AFTER_S = 0.5
+_PASSING = ("called ray.init twice", "Initialization failure", "Starting Ray client server failed")
+"""What Ray 2.60 sometimes says on a busy machine, if another client has just left; the next connection works."""
 _VERSION = re.compile(r"(Ray|Python): (\S+)")
 
 
 @contextmanager
-def connected(host: str, port: int, namespace: str, timeout_s: float) -> Iterator[Any]:
+def connected(host: str, port: int, namespace: str, timeout_s: float, ended: Event) -> Iterator[Any]:
     """Connect; the module `ray`. Disconnects on leaving.
+
+    Args:
+        host, port: of the server for clients.
+        namespace: of named actors.
+        timeout_s: how long connecting may take; it is tried again in the first half only.
+        ended: set by another thread when the connection is no longer wanted.
 
     Raises:
         ClusterUnavailable: Ray is missing, no cluster answers, its version differs, or it refuses the token.
@@ -34,8 +45,7 @@ def connected(host: str, port: int, namespace: str, timeout_s: float) -> Iterato
     ray = imported_ray(client=True)
     _ask(ray, where, f"{host}:{port}", min(timeout_s, _REACH_S))
     try:
-        # Ray's messages at the cluster: of its server for this client only.
-        ray.init(where, namespace=namespace, log_to_driver=False, logging_level="critical")
+        _init(ray, where, namespace, ended, time.monotonic() + timeout_s / 2)
         _without_log_stream()
         quiet.silence()
         yield ray
@@ -45,6 +55,19 @@ def connected(host: str, port: int, namespace: str, timeout_s: float) -> Iterato
         raise ClusterUnavailable(_reason(where, error)) from error
     finally:
         ray.shutdown()
+
+
+def _init(ray: Any, where: str, namespace: str, ended: Event, again_until_s: float) -> None:
+    """Ray's own connection; again where its server gave a new client the process of another one, or that died."""
+    while True:
+        try:
+            ray.init(where, namespace=namespace, log_to_driver=False, logging_level="critical")
+            return
+        except (OSError, RuntimeError) as error:
+            is_passing = any(text in str(error) for text in _PASSING)
+            if not is_passing or time.monotonic() > again_until_s or ended.wait(_AGAIN_AFTER_S):
+                raise
+            ray.shutdown()
 
 
 def _reach(where: str, host: str, port: int, timeout_s: float) -> None:

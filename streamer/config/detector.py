@@ -94,8 +94,8 @@ class DetectorSettings(Section):
 
     name: str = "auto"
     """`auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub
-    module, an ONNX model (.onnx), a model on a server (`kserve+http://HOST:8000/v2/models/NAME`), or detections in a
-    file: MOT Challenge .txt, or .jsonl as this program writes it."""
+    module, an ONNX model (.onnx), a model on a server (`kserve+http://HOST:8000/v2/models/NAME`), a pool on a Ray
+    cluster (`ray://HOST/NAME`), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def build_detector(
     labels: LabelTable | None = feature.labels_of(settings)
     reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
-    name, default = redacted(settings.name), feature.default_min_score
+    name, default = redacted(settings.name), _default_score(feature, settings)
     of_streams = shared_by or (settings,)
     if labels is not None:
         filters = [ClassFilter(labels, one, default) for one in of_streams]
@@ -82,6 +82,12 @@ def build_detector(
         for detector in detectors:
             detector.close()
         raise
+
+
+def _default_score(feature: Any, settings: DetectorSettings) -> float:
+    """The lowest score that the detector reports by default; `auto` has that of its preferred entry."""
+    known: Callable[[DetectorSettings], float] | None = getattr(feature, "default_score", None)
+    return float(feature.default_min_score) if known is None else known(settings)
 
 
 def _bound(settings: DetectorSettings, default: float) -> float | None:
@@ -126,7 +132,7 @@ def check_classes(settings: DetectorSettings) -> LabelTable | None:
     _, feature = _entry_of(settings.name)
     labels: LabelTable | None = feature.labels_of(settings)
     if labels is not None:
-        ClassFilter(labels, settings, feature.default_min_score)
+        ClassFilter(labels, settings, _default_score(feature, settings))
     return labels
 
 
@@ -146,7 +152,7 @@ def default_min_score(settings: DetectorSettings) -> float:
         ConfigError, ModelError: as `check_name`.
     """
     _, feature = _entry_of(settings.name)
-    return float(feature.default_min_score)
+    return _default_score(feature, settings)
 
 
 def title(settings: DetectorSettings, labels: LabelTable | None = None) -> str:
@@ -246,8 +252,8 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 def _unknown(name: str) -> StreamerError:
     known = (
-        f"{', '.join(names())}, an ONNX model (.onnx), a model on a server (kserve+http://...), or the URL, .tar.gz "
-        "file or folder of a hub module"
+        f"{', '.join(names())}, an ONNX model (.onnx), a model on a server (kserve+http://...), a pool on a Ray "
+        "cluster (ray://HOST/NAME), or the URL, .tar.gz file or folder of a hub module"
     )
     if meant := handles.hint(name):
         return ModelError(f"there is no {name}; {meant}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import pytest
 
 from streamer import registry
 from streamer.config.detector import DetectorSettings, RemoteSettings
+from streamer.detectors.ray.detector import RayDetector
+from streamer.detectors.ray.model import PoolModel
+from streamer.detectors.remote.breaker import CircuitBreaker
 from streamer.errors import DetectorError
 from streamer.features import DetectorContext
 from streamer.interfaces import Detector
@@ -18,6 +22,7 @@ from streamer.models import store
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
 from tests.detectors.kserve.server import ModelServer
 from tests.detectors.onnx import graphs
+from tests.detectors.ray.pool_here import pool_of
 from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
 
@@ -61,12 +66,26 @@ def build_kserve(folder: Path) -> Detector:
     return built
 
 
+def build_ray(_: Path) -> Detector:
+    """A pool in this process, which ends with its detector."""
+    ended = ExitStack()
+    pool = ended.enter_context(pool_of(DetectorSettings(name=store.STARTER, min_score=0.02)))
+
+    class Ended(PoolModel):
+        def close(self) -> None:
+            super().close()
+            ended.close()
+
+    return RayDetector(Ended(pool.link(), None), CircuitBreaker(), deadline_s=60.0)
+
+
 BUILDERS: dict[str, Callable[[Path], Detector]] = {
     "starter": build_starter,
     "nanodet": build_nanodet,
     "hub": build_hub,
     "onnx": build_onnx,
     "kserve": build_kserve,
+    "ray": build_ray,
 }
 # `auto` chooses another one, and `recorded` returns the contents of a file.
 MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
@@ -77,6 +96,8 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
     if request.param in store.PINNED:
         request.getfixturevalue(f"{request.param}_weights")
+    if request.param == "ray":
+        request.getfixturevalue("starter_weights")
     built = BUILDERS[request.param](tmp_path_factory.mktemp("detector"))
     yield built
     built.close()

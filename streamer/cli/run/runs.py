@@ -13,11 +13,11 @@ from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.replay.recorder import Recorder
 from streamer.run.inputs import Inputs, plan
+from streamer.run.output_lock import locked_outputs
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
 from streamer.run.several import SeveralRuns
 from streamer.run.trackers import tracker_settings
-from streamer.system.output_lock import locked_outputs
 from streamer.system.partial_file import PartialFile
 
 

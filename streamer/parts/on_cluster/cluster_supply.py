@@ -6,14 +6,13 @@ The run joins the parts while others are still detected; see `streamer.parts.joi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Self
 
-from streamer.cluster.connection import Cluster
 from streamer.config.settings import ClusterSettings
 from streamer.errors import ConfigError
-from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.deliveries import PoolStatus
 from streamer.parts.on_cluster.part_pool import PartPool
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.plan import Plan
 from streamer.parts.values import PartDetections
 from streamer.system.threads import Thread
@@ -27,29 +26,16 @@ _PARTS_OF_A_WORKER = 4
 
 
 class ClusterSupply:
-    """The `PartSupply` of a cluster. Entering asks Ray for the workers; leaving ends them all.
+    """The `PartSupply` of one file. Entering gives its parts to the workers; leaving takes back what is not detected.
 
     Args:
-        cluster: connected until it is left.
+        group: the workers, until it is left.
         plan: the path of its input is absolute.
-        settings: of the workers.
-        workers: how many, from `worker_count`.
-        extensions: settings of features of other packages.
-        same: compares the workers; the join compares parts with the same.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        plan: Plan,
-        settings: ClusterSettings,
-        workers: int,
-        same: SameWorkers,
-        *,
-        extensions: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        self._cluster, self._settings = cluster, settings
-        self._pool = PartPool(cluster, plan, settings, workers, extensions or {}, same)
+    def __init__(self, group: WorkerGroup, plan: Plan) -> None:
+        self._cluster, self._settings = group.cluster, group.settings
+        self._pool = PartPool(group, plan)
         self._thread = Thread("pool", self._pool.run)
 
     def __enter__(self) -> Self:

@@ -18,7 +18,8 @@ from streamer.errors import ConfigError, Interrupted, StreamerError
 from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.cluster_supply import ClusterSupply, part_count, worker_count
 from streamer.parts.on_cluster.failures import ClusterLost
-from streamer.parts.on_cluster.part_actor import Refused, program_version
+from streamer.parts.on_cluster.part_actor import Refused, Unknown, program_version
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.plan import Part, Plan, PlannedInput
 from streamer.parts.values import PartDetections
 from tests.parts.parts import WORKER, part
@@ -47,6 +48,7 @@ class FakeRay:
     def __init__(self) -> None:
         self.calls: SimpleQueue[Call] = SimpleQueue()
         self.killed: list[int] = []
+        self.restarted: list[int] = []
         self._actors = 0
 
     def remote(self, *_arguments: object) -> Any:
@@ -60,9 +62,9 @@ class FakeRay:
         """Ignored."""
         return self
 
-    def kill(self, actor: FakeActor) -> None:
+    def kill(self, actor: FakeActor, *, no_restart: bool = True) -> None:
         """Remember it."""
-        self.killed.append(actor.number)
+        (self.killed if no_restart else self.restarted).append(actor.number)
 
     def next(self, method: str) -> Call:
         """The next call."""
@@ -96,9 +98,9 @@ class FakeMethod:
     actor: FakeActor
     name: str
 
-    def remote(self, argument: Any = None) -> FakeMethod:
-        """Note the call."""
-        self.call = Call(self.actor.number, self.name, argument)
+    def remote(self, *arguments: Any) -> FakeMethod:
+        """Note the call: the first argument of all but `hello` is the digest of the plan."""
+        self.call = Call(self.actor.number, self.name, arguments[-1])
         self.actor.calls.put(self.call)
         return self
 
@@ -112,7 +114,9 @@ def made(number: int) -> PartDetections:
 
 
 @contextlib.contextmanager
-def pool(workers: int = 1, parts: int = PARTS, **settings: Any) -> Iterator[tuple[FakeRay, ClusterSupply]]:
+def pool(
+    workers: int = 1, parts: int = PARTS, *, many_files: bool = False, **settings: Any
+) -> Iterator[tuple[FakeRay, ClusterSupply]]:
     fake = FakeRay()
     plan = Plan(
         input=PlannedInput(path="/clip.mp4", size_bytes=1, sha256="", edges_sha256=""),
@@ -121,7 +125,8 @@ def pool(workers: int = 1, parts: int = PARTS, **settings: Any) -> Iterator[tupl
         parts=tuple(Part(number=number) for number in range(parts)),
     )
     cluster = Cluster(ClusterAddress(), fake)
-    with ClusterSupply(cluster, plan, ClusterSettings(**settings), workers, SameWorkers()) as supply:
+    group = WorkerGroup(cluster, ClusterSettings(**settings), workers, SameWorkers(), many_files=many_files)
+    with group, ClusterSupply(group, plan) as supply:
         yield fake, supply
 
 
@@ -234,6 +239,37 @@ def test_workers_end_with_the_last_part() -> None:
         assert supply.wait(0) is not None
         supply._thread.join(WITHIN_S)
         assert fake.killed == [1]
+
+
+def test_workers_of_many_files_stay_and_forget_the_file() -> None:
+    with pool(parts=1, many_files=True) as (fake, supply):
+        fake.start()
+        fake.next("detect").answer.set_result(made(0))
+        assert supply.wait(0) is not None
+        supply._thread.join(WITHIN_S)
+        fake.next("forget")
+        assert (fake.killed, fake.restarted) == ([], [])
+    assert fake.killed == [1]
+
+
+def test_a_worker_that_detects_a_part_of_an_ended_file_begins_anew() -> None:
+    with pool(many_files=True, in_flight=1) as (fake, supply):
+        fake.start()
+        fake.next("detect")
+        supply.close()
+        supply._thread.join(WITHIN_S)
+        assert (fake.killed, fake.restarted) == ([], [1])
+
+
+def test_a_worker_that_does_not_know_the_plan_gets_it_again() -> None:
+    with pool(in_flight=1) as (fake, supply):
+        fake.start()
+        fake.next("detect").answer.set_result(Unknown())
+        fake.start()
+        call = fake.next("detect")
+        assert call.argument == 0
+        call.answer.set_result(made(0))
+        assert supply.wait(0) is not None
 
 
 def test_without_room_the_message_says_what_is_missing() -> None:
