@@ -3,10 +3,10 @@
     python -m benchmarks.remote [--calls N] [--outage SECONDS] [--url kserve+http://... --model FILE.onnx]
 
 The first part detects each frame (1280x720) on both sides in turns, on loopback. A model returns made arrays of the
-size of the real ones. `added` is the difference of the medians, with the server and the loopback in it; `client` is
-what the thread of the detector computes more than with the model here, in CPU time, which depends less on what else
-runs. Goal: 4 ms. Without `--url` the server is that of the tests, in a process of its own; `--url` names a model of
-another server, such as Triton, and `--model` the same model in a file.
+size of the real ones. `added` is the difference of the medians and of the least times, with the server and the
+loopback in it; `client` is what the thread of the detector computes more than with the model here, in CPU time, which
+depends less on what else runs. Goal: 4 ms. Without `--url` the server is that of the tests, in a process of its own;
+`--url` names a model of another server, such as Triton, and `--model` the same model in a file.
 
 The second part plays a clip as a live source, kills the server (`kill -9`) and starts it again after `--outage` s.
 Goals: no frame is shown late, the ledger balances, and frames are detected within 1 s of the server's return.
@@ -28,7 +28,7 @@ from threading import Thread
 import streamer
 from benchmarks.clips import looped, machine
 from benchmarks.detector import frames
-from benchmarks.onnx_calls import write_detr, write_yolov8
+from benchmarks.onnx_calls import objects, write_detr, write_yolov8
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.onnx.detector import OnnxDetector
 from streamer.detectors.selection import build_detector
@@ -36,13 +36,27 @@ from streamer.features import DetectorContext
 from streamer.interfaces import Detector
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
+from tests.detectors.onnx import graphs
 
 GOAL_MS = 4.0
 BACK_WITHIN_S = 1.0
 LATE_S = 0.5
 """A frame that is shown so long after it was captured is late."""
 BEFORE_S, AFTER_S = 5.0, 10.0
-MODELS = {"yolov8 640x640, 4.9 MB there, 2.8 MB back": write_yolov8, "detr 640x640, 4.9 MB, 0.1 MB": write_detr}
+_NANO = (384, 384)
+
+
+def write_nano(path: Path) -> Path:
+    """Of the size of RF-DETR Nano."""
+    boxes, logits = graphs.detr(*objects(1), _NANO, queries=300)
+    return graphs.constant(path, {"dets": boxes, "labels": logits}, size=_NANO)
+
+
+MODELS = {
+    "yolov8 640x640, 4.9 MB there, 2.8 MB back": write_yolov8,
+    "detr 640x640, 4.9 MB there, 0.1 MB back": write_detr,
+    "detr 384x384, 1.8 MB there, 0.1 MB back": write_nano,
+}
 
 
 class Server:
@@ -122,11 +136,13 @@ def compare(name: str, url: str, model: Path, calls: int) -> None:
             for side, detector in (("here", here), ("server", there)):
                 sides[side].append(timed(detector, pictures[at % len(pictures)]))
         wall_ms = {side: statistics.median(wall for wall, _ in took) for side, took in sides.items()}
+        least_ms = {side: min(wall for wall, _ in took) for side, took in sides.items()}
         cpu_ms = {side: statistics.median(cpu for _, cpu in took) for side, took in sides.items()}
         own_ms = cpu_ms["server"] - (cpu_ms["here"] - model_cpu_ms(here))
     print(
         f"{name}: here {wall_ms['here']:.2f} ms, server {wall_ms['server']:.2f} ms, "
-        f"added {wall_ms['server'] - wall_ms['here']:.2f} ms; client {own_ms:.2f} ms (goal {GOAL_MS:g} ms); boxes equal"
+        f"added {wall_ms['server'] - wall_ms['here']:.2f} ms (least {least_ms['server'] - least_ms['here']:.2f}); "
+        f"client {own_ms:.2f} ms (goal {GOAL_MS:g} ms); boxes equal"
     )
 
 
@@ -186,7 +202,7 @@ def main() -> None:
             with serving(model) as server:
                 compare(name, server.url, model, options.calls)
         times = round((BEFORE_S + options.outage + AFTER_S + 20) / 5.28) + 1
-        with serving(Path(folder) / "1.onnx") as server:
+        with serving(Path(folder) / "2.onnx") as server:
             outage(server, looped(Path(folder) / "clip.mp4", times), options.outage)
 
 

@@ -209,9 +209,12 @@ def rows(options: argparse.Namespace, folder: Path, killer: Killer) -> Iterator[
             planned = len(json.loads(plan.read_text(encoding="utf-8"))["parts"])
             joined = job / "joined"
             command = streamer("run", clip, "--plan", plan, *outputs(joined, how.suffix), "-q")
-            with subprocess.Popen(command, stderr=subprocess.DEVNULL) as join:
+            with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as join:
                 detect(plan, planned, job, options.workers, killer)
-            equal = join.returncode == 0 and contents(joined) == contents(single) and found > 0
+                errors = join.communicate()[1]
+            if join.returncode:
+                raise SystemExit(errors)
+            equal = contents(joined) == contents(single) and found > 0
             counts = json.loads((joined / "report.json").read_text(encoding="utf-8"))["counts"]
             here = ", ".join(f"{count} {cause}" for cause, count in counts.items() if cause.startswith("detected here"))
             print(

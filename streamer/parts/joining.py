@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -60,7 +59,6 @@ class JoinedDetectors(RunObserver):
     def __init__(self, plan: Plan, supply: PartSupply, workers: SameWorkers) -> None:
         self._plan, self._digest = plan, plan.digest
         self._supply = supply
-        self._starts = [part.start_pts or 0 for part in plan.parts[1:]]
         self._workers = workers
         self._notes: list[str] = []
         self._stats = RunStats()
@@ -117,7 +115,7 @@ class JoinedDetectors(RunObserver):
         """
         try:
             with self._lock:
-                part = self._taken(bisect_right(self._starts, frame.pts))
+                part = self._taken(self._plan.part_of(frame.pts).number)
         except Interrupted as error:
             raise Closed from error
         found = None if part is None else part.frames.get(frame.pts)
@@ -181,8 +179,7 @@ class JoinedDetectors(RunObserver):
             worker = fingerprint(settings, selection.model_sha256(settings), canary_digest(built.detectors[0]))
             self._workers.add("this machine", worker)
         except BaseException:
-            for detector in built.detectors:
-                detector.close()
+            _close(built)
             raise
         return built
 
@@ -267,10 +264,11 @@ class _LocalDetectors:
             for detector in built.detectors:
                 free.put(detector)
             with self._lock:
-                self._built, self._free = built, free
-                if self._stopped:  # while they were built
-                    free.close()
-            return free
+                if not self._stopped:
+                    self._built, self._free = built, free
+                    return free
+            _close(built)  # the run has ended while they were built
+            raise Closed
 
     def stop(self) -> None:
         """Wake the threads that wait for a detector; no more frames are detected."""
@@ -284,8 +282,13 @@ class _LocalDetectors:
         self.stop()
         with self._lock:
             built, self._built = self._built, None
-        for detector in () if built is None else built.detectors:
-            detector.close()
+        if built is not None:
+            _close(built)
+
+
+def _close(built: BuiltDetectors) -> None:
+    for detector in built.detectors:
+        detector.close()
 
 
 def _named(frame: Frame) -> str:

@@ -7,7 +7,9 @@ as planned (other packets after the seek, an error before the part) it is read f
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -57,6 +59,7 @@ class PartSource:
         self._plan, self._part, self._path = plan, part, path
         self._source: FileSource | None = None
         self._frames: Iterator[Frame] = iter(())
+        self._stopped = threading.Event()
         self.from_start = False
 
     def __enter__(self) -> Self:
@@ -90,6 +93,8 @@ class PartSource:
     def __iter__(self) -> Iterator[Frame]:
         part, number, beyond = self._part, 0, 0
         for frame in self._frames:
+            if self._stopped.is_set():
+                return
             if part.has(frame.pts):
                 beyond = 0
                 yield replace(frame, index=part.first_index + number) if self._sought else frame
@@ -104,7 +109,8 @@ class PartSource:
         return [] if self._source is None else self._source.take_damage()
 
     def stop(self) -> None:
-        """Nothing to wake: reading a file does not wait."""
+        """Any thread: end the iteration, also before the first frame of the part."""
+        self._stopped.set()
 
     @property
     def _sought(self) -> bool:
@@ -119,14 +125,15 @@ class PartSource:
         settings = validated(SourceSettings, self._plan.source)
         source = _SoughtFile(path, seek, self._plan.decoder_threads)
         source.configure(settings, None).audio = False
-        try:
-            source.__enter__()
-        except (SourceUnavailable, _DiffersError):
-            return False
-        frames = self._up_to_part(source, seek)
-        if frames is None:
-            source.__exit__(None, None, None)
-            return False
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(source)
+            except (SourceUnavailable, _DiffersError):
+                return False
+            frames = self._up_to_part(source, seek)
+            if frames is None:
+                return False
+            stack.pop_all()
         self._source, self._frames = source, frames
         return True
 

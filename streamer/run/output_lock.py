@@ -30,7 +30,8 @@ def locked_outputs(files: Iterable[Path]) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for file in files:
-            if not paths.exists(file) or paths.is_file(file):  # not /dev/null
+            # Not /dev/null; and `FileLock` would make a folder that is missing.
+            if paths.is_dir(file.parent) and (not paths.exists(file) or paths.is_file(file)):
                 _lock(file, stack)
         yield
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from streamer.parts.part_file import part_name
+from streamer.parts.plan_file import write_plan
 from streamer.parts.planning import make_plan
 from streamer.parts.values import DETECTED_HERE, DIFFERING, JOINED, MISSING
 from tests import clips
@@ -105,3 +111,26 @@ def test_a_single_run_is_the_same_twice(tmp_path: Path) -> None:
     first, second = (joins.run(clip, tmp_path / name, settings).outputs for name in ("first", "second"))
     assert first == second
     assert all(first.values())
+
+
+@pytest.mark.slow
+def test_killed_workers_give_the_bytes_of_a_single_run(tmp_path: Path) -> None:
+    clip, settings, mark = open_groups(tmp_path / "clip"), joins.settings_of(*SETTINGS), tmp_path / "mark"
+    single = joins.run(clip, tmp_path / "single", settings)
+    plan = make_plan(clip, settings, 3)
+    write_plan(plan, tmp_path / "plan.json")
+    (tmp_path / "parts").mkdir()
+    detect = [sys.executable, "-m", "tests.parts.hanging_program", "detect", str(tmp_path / "plan.json")]
+    for number in range(3):
+        command = [*detect, "--part", str(number), "-o", str(tmp_path / "parts")]
+        with subprocess.Popen(command, env=os.environ | {"HANG_AFTER": "9", "HANG_MARK": str(mark)}) as process:
+            while not mark.exists():
+                with suppress(subprocess.TimeoutExpired):
+                    raise AssertionError(f"ended with {process.wait(0.05)}")
+            process.kill()
+        mark.unlink()
+        assert not (tmp_path / "parts" / part_name(number)).exists()
+        subprocess.run(command, check=True)
+    joined = joins.join(clip, tmp_path / "joined", plan, tmp_path / "parts", settings)
+    assert joined.outputs == single.outputs
+    assert joined.count(JOINED) == FRAMES

@@ -240,3 +240,11 @@ def test_a_worker_may_have_the_file_in_another_place(tmp_path: Path) -> None:
     moved = path.rename(tmp_path / "moved.mp4")
     with PartSource(plan, plan.parts[1], moved) as source:
         assert [facts(frame) for frame in source] == expected[plan.parts[1].first_index :]
+
+
+def test_a_part_ends_on_request_before_its_first_frame(tmp_path: Path) -> None:
+    """Decoding from the start of a long file takes minutes."""
+    plan = planned(written(tmp_path, "raw.h264", FROM_START["raw.h264"]), 2)
+    with PartSource(plan, plan.parts[1]) as source:
+        source.stop()
+        assert list(source) == []

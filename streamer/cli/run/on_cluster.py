@@ -62,6 +62,8 @@ def parts_on_cluster(
         with ClusterSupply(group, plan) as supply:
             terminal.message(f"{counted(len(plan.parts), 'part')} for {counted(group.count, 'worker')}")
             supply.start(terminal.message)
+            first = counted(plan.parts[0].frames, "frame")
+            terminal.message(f"detecting; output begins when part 0 is complete ({first})")
             joined = JoinedDetectors(plan, supply, group.same)
             with terminal.beside_progress(lambda: str(supply.status)):
                 yield joined_settings(plan, settings), OwnParts(detectors=joined, observers=(joined,))

@@ -18,6 +18,7 @@ from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
 from streamer.run.several import SeveralRuns
 from streamer.run.trackers import tracker_settings
+from streamer.system.partial_file import PartialFile
 
 
 def run_inputs(
@@ -64,6 +65,8 @@ def run_inputs(
         terminal.leave_output()
     if where.is_used:
         made.make_folders()
+        for path in made.files:  # refused before a cluster starts
+            PartialFile(path, overwrite=made.overwrite).discard()
     locked = locked_outputs(made.files if where.is_used else ())
     with locked, where.parts(source, settings, terminal) as (settings, own):
         observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]

@@ -46,7 +46,7 @@ class Answer:
         """The body, if it is a JSON object; else None."""
         try:
             value = json.loads(self.body)
-        except ValueError:  # also a body that is no text
+        except (ValueError, RecursionError):  # also a body that is no text
             return None
         return value if isinstance(value, dict) else None
 

@@ -91,7 +91,7 @@ def outputs_of(headers: Mapping[str, str], body: bytes, names: Sequence[str]) ->
                 raise InvalidOutput(_NO_BINARY)
             found[output["name"]] = _array(output, body, at, int(length))
             at += int(length)
-    except (AttributeError, KeyError, TypeError, ValueError, struct.error) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError, struct.error) as error:
         raise InvalidOutput(f"the server's answer is no binary tensor data: {error or type(error).__name__}") from error
     missing = [name for name in names if name not in found]
     if missing:

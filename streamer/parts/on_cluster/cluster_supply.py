@@ -55,7 +55,7 @@ class ClusterSupply:
         """Wait until the first worker has loaded the detector. A wrong model or version is refused here.
 
         Args:
-            say: gets one line if there is no room on the cluster.
+            say: gets one line if no worker starts, perhaps because there is no room on the cluster.
 
         Raises:
             ConfigError: a worker cannot detect this plan, or the workers differ; nothing has started in time.
@@ -66,7 +66,7 @@ class ClusterSupply:
         if self._pool.deliveries.wait_for_worker(soon_s):
             return
         if not self.status.started:
-            say(f"waiting for room: {self._room()}")
+            say(f"no worker has started yet: {self._room()}")
         if self._pool.deliveries.wait_for_worker(self._settings.start_s - soon_s):
             return
         raise ConfigError(

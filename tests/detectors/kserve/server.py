@@ -121,7 +121,7 @@ class ModelServer:
         self._ended = asyncio.Event()
         app = web.Application(client_max_size=2**28)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, read_bufsize=2**23)  # else it pauses every 128 KB
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self._tls)
         await site.start()

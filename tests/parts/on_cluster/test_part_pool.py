@@ -278,7 +278,7 @@ def test_without_room_the_message_says_what_is_missing() -> None:
         fake.cluster_resources = lambda: {"CPU": 4.0}  # type: ignore[attr-defined]
         with pytest.raises(ConfigError, match="each worker needs 1 CPU and 1 GPU, the cluster has 4 CPU and 0 GPU"):
             supply.start(told.append)
-    assert told == ["waiting for room: each worker needs 1 CPU and 1 GPU, the cluster has 4 CPU and 0 GPU"]
+    assert told == ["no worker has started yet: each worker needs 1 CPU and 1 GPU, the cluster has 4 CPU and 0 GPU"]
 
 
 @pytest.mark.parametrize(

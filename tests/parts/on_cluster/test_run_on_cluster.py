@@ -109,6 +109,16 @@ def test_no_cluster_there(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_an_output_that_exists_is_refused_before_ray_starts(tmp_path: Path) -> None:
+    source, variables = clip(tmp_path), environment(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "out.mp4").write_bytes(b"mine")
+    done = run(command(source, tmp_path / "out", *TWO), variables)
+    assert done.returncode == 2
+    assert "out.mp4 exists" in done.stderr
+    assert "starting Ray" not in done.stderr
+
+
 def test_shared_cluster_keeps_no_worker_and_may_go_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, variables = clip(tmp_path), environment(tmp_path)
     monkeypatch.setattr("tests.ray_head.ROOT", variables["PYTHONPATH"])
