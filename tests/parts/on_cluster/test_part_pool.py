@@ -288,7 +288,7 @@ def test_a_cluster_that_is_lost_while_workers_start_is_one_line() -> None:
 
     with pool(start_s=0.1) as (fake, supply):
         fake.cluster_resources = lost  # type: ignore[attr-defined]
-        with pytest.raises((ClusterLost, ConfigError), match="connection to local is lost|no worker has loaded"):
+        with pytest.raises((ClusterLost, ConfigError), match=r"connection to local is lost|no worker has loaded"):
             supply.start(print)
 
 
