@@ -17,6 +17,7 @@ ALL = (
     "small_detectors",
     "detector_calls",
     "onnx_calls",
+    "remote",
     "suppression",
     "live_age",
     "glass_to_glass",

@@ -111,7 +111,7 @@ class PartDetector:
         Raises:
             Interrupted: `stop` was called.
             ConfigError: the input is not the file of the plan.
-        SourceUnavailable, SourceLost: the input cannot be read.
+            SourceUnavailable, SourceLost: the input cannot be read.
             StreamerError: the detector failed three times in a row, or hung.
         """
         source = PartSource(self._plan, part, self._path)

@@ -125,9 +125,9 @@ class JoinedDetectors(RunObserver):
             self._stats.count(JOINED, "")
             return found.detections
         if found is not None:
-            self._warn(DIFFERING, f"the picture of {_named(frame)} differs from the one that the worker has detected")
+            self._warn(DIFFERING, f"the picture of {_named(frame)} is not the one that the worker has detected: it is")
         elif part is not None:
-            self._warn(MISSING, f"{_named(frame)} is missing in part {part.number}")
+            self._warn(MISSING, f"{_named(frame)} is missing in part {part.number}: it is")
         self._stats.count(DETECTED_HERE, MISSING if found is None else DIFFERING)
         assert self._local is not None
         return self._local.detect(frame)
@@ -154,7 +154,7 @@ class JoinedDetectors(RunObserver):
             part = self._supply.wait(self._next)
             if part is None:
                 self._missing.append(self._next)
-                self._warn("part", f"part {self._next} does not come")
+                self._warn("part", f"part {self._next} is not there: its frames are")
             else:
                 self._check(part)
             self._parts[self._next] = part
@@ -192,7 +192,7 @@ class JoinedDetectors(RunObserver):
             if kind in self._warned:
                 return
             self._warned.add(kind)
-        log.warning("%s; detected here", text)
+        log.warning("%s detected here", text)
 
 
 class _JoinedDetector:

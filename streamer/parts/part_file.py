@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streamer.classes import open_images
 from streamer.errors import ConfigError, SinkError, SourceUnavailable
 from streamer.parts.values import FrameDetections, PartDetections, Worker
 from streamer.system.partial_file import PartialFile
@@ -236,9 +237,16 @@ def worker_to_dict(worker: Worker) -> dict[str, Any]:
 
 
 def labels_to_dict(labels: LabelTable) -> dict[str, Any]:
-    """The classes as JSON, with their hierarchy."""
-    above = labels.hierarchy
-    tree = None if above is None else {"title": above.title, "names": dict(above.names), "parents": dict(above.parents)}
+    """The classes as JSON, with their hierarchy: the title of that of Open Images, which the program has, or all of it.
+
+    It has 600 classes and would take most of the file of a short part.
+    """
+    above, known = labels.hierarchy, open_images.hierarchy()
+    tree: Any = None
+    if above is not None:
+        is_known = (above.title, above.names, above.parents) == (known.title, known.names, known.parents)
+        all_of_it = {"title": above.title, "names": dict(above.names), "parents": dict(above.parents)}
+        tree = above.title if is_known else all_of_it
     return {"names": labels.names, "mids": labels.mids, "aliases": labels.aliases, "hierarchy": tree}
 
 
@@ -250,6 +258,10 @@ def labels_from_dict(values: Mapping[str, Any]) -> LabelTable:
     """
     tree = values["hierarchy"]
     above = None
-    if tree is not None:
+    if isinstance(tree, str):
+        above = open_images.hierarchy()
+        if tree != above.title:
+            raise ValueError(tree)
+    elif tree is not None:
         above = Hierarchy(tree["title"], tree["names"], {mid: tuple(one) for mid, one in tree["parents"].items()})
     return LabelTable(tuple(values["names"]), tuple(values["mids"]), above, tuple(values["aliases"]))

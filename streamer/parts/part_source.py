@@ -118,7 +118,7 @@ class PartSource:
         """Seek and decode up to the part; False if the file must be read from its start."""
         settings = validated(SourceSettings, self._plan.source)
         source = _SoughtFile(path, seek, self._plan.decoder_threads)
-        source.configure(settings, None)
+        source.configure(settings, None).audio = False
         try:
             source.__enter__()
         except (SourceUnavailable, _DiffersError):

@@ -8,12 +8,13 @@ from typing import Any
 
 from streamer.config.section import validated
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.parts.plan import FORMAT, Part, Plan
+from streamer.parts.plan import FORMAT, Plan
 from streamer.parts.planning import edges_digest
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 
 _MOST_BYTES = 64 << 20
+"""Of a plan with 200,000 parts."""
 
 
 def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
@@ -30,7 +31,7 @@ def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
     given, folder = Path(plan.input.path).absolute(), path.absolute().parent
     if given.is_relative_to(folder):
         given = given.relative_to(folder)
-    stored = plan.model_dump(mode="json", exclude_defaults=False)
+    stored = plan.model_dump(mode="json")
     stored["input"]["path"] = str(given)
     file.complete(_to_text(stored))
 
@@ -109,11 +110,11 @@ def _check_parts(plan: Plan) -> None:
     """Raises ValueError unless every frame belongs to exactly one part."""
     if plan.tick <= 0:
         raise ValueError(f"time_base {plan.time_base}")
-    parts = plan.parts
-    bounds: list[Part] = [parts[0], *parts, parts[-1]]
-    for number, part in enumerate(parts):
-        before = bounds[number].end_pts if number else None
-        if part.number != number or part.start_pts != before:
+    end: int | None = None
+    for number, part in enumerate(plan.parts):
+        last = number == len(plan.parts) - 1
+        if part.number != number or part.start_pts != end or (part.end_pts is None) != last:
             raise ValueError(f"parts.{number} does not continue the one before it")
-    if parts[-1].end_pts is not None or any(part.end_pts is None for part in parts[:-1]):
-        raise ValueError("the parts do not have all frames")
+        if end is not None and part.end_pts is not None and part.end_pts <= end:
+            raise ValueError(f"parts.{number} ends before it begins")
+        end = part.end_pts

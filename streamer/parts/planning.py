@@ -17,6 +17,7 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors.selection import chosen, model_sha256, own_section
@@ -25,12 +26,14 @@ from streamer.features import SourceContext
 from streamer.parts.plan import Plan, PlannedInput
 from streamer.parts.splitting.packet_index import PacketIndex, read_index
 from streamer.parts.splitting.split import Timeline, split
-from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.opening import check_file, choose_video
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.decode.stream_facts import rate_of
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.files import is_still
 from streamer.sources.selection import open_source
+from streamer.system import paths
+from streamer.system.secrets import redacted
 
 _EDGE_BYTES = 1 << 20
 _MOST_DECODER_THREADS = 16
@@ -61,7 +64,7 @@ def make_plan(
         raise ConfigError(f"a plan has at least 1 part, not {parts}")
     _check_settings(settings)
     source = _file_source(str(path), settings.source)
-    detector, _ = chosen(settings.detector)
+    detector = _named_anywhere(chosen(settings.detector)[0])
     before = _state(source.path)
     read = _read(source, settings.source, progress)
     planned = identify(source.path)
@@ -155,22 +158,38 @@ def _reader(container: InputContainer, video: VideoStream, name: str, settings: 
 
 def _file_source(uri: str, settings: SourceSettings) -> FileSource:
     source = open_source(uri, settings, SourceContext())
+    if paths.is_dir(uri):
+        raise SourceUnavailable(f"{uri}: is a folder; a plan is for one video file: name one in it")
     if not isinstance(source, FileSource):
-        raise SourceUnavailable(f"{uri}: only a video file can be split; save it as a file first")
+        raise SourceUnavailable(f"{redacted(uri)}: a plan is for a video file; record or download it first")
+    check_file(source.path)
     if is_still(source.path):
-        raise SourceUnavailable(f"{uri}: is one picture, which needs no plan; run it without one")
+        raise SourceUnavailable(f"{uri}: is a picture; a plan is for a video file")
     return source
 
 
 def _check_settings(settings: Settings) -> None:
     if settings.source.live:
-        raise ConfigError("source.live plays a file in real time, in one process; a plan is for files: set it to null")
-    if settings.detector.latency is not None:
-        raise ConfigError("detector.latency simulates one machine; a plan is for several: set it to null")
-    if settings.detector.every == "auto":
         raise ConfigError(
-            "detector.every auto chooses frames while it reads the whole file; give a number, or detector.fps"
+            "source.live plays a file in real time, in one process; a plan needs every frame: leave it out"
         )
+    if settings.detector.latency is not None:
+        raise ConfigError(
+            "detector.latency simulates a live run in one process; a plan needs every frame: leave it out"
+        )
+    if redacted(settings.detector.name) != settings.detector.name:
+        raise ConfigError(
+            f"detector.name {redacted(settings.detector.name)} has a login, which the plan would store; leave it out "
+            "and set STREAMER_DETECTOR_USER and STREAMER_DETECTOR_PASSWORD for the workers"
+        )
+
+
+def _named_anywhere(settings: DetectorSettings) -> DetectorSettings:
+    """With the absolute path of a model's file or folder: a worker may run in another folder."""
+    path = Path(settings.name).expanduser()
+    if (path.suffix or os.sep in settings.name) and paths.exists(path):
+        return settings.model_copy(update={"name": str(path.absolute())})
+    return settings
 
 
 def _automatic_threads() -> int:

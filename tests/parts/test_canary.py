@@ -10,7 +10,7 @@ import pytest
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.litert.nanodet import NanoDetDetector
 from streamer.detectors.litert.starter import StarterDetector
-from streamer.errors import DetectorError
+from streamer.errors import DetectorError, DetectorUnreachable
 from streamer.parts.worker.canary import canary_digest, canary_frame, canary_picture
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -41,6 +41,13 @@ class Failing(Fixed):
         raise DetectorError(f"no luck with {frame.index}")
 
 
+class Unreachable(Fixed):
+    """A detector whose server does not answer."""
+
+    def detect(self, frame: Frame) -> Detections:
+        raise DetectorUnreachable(f"no answer for {frame.index}")
+
+
 def test_the_canary_is_the_same_picture_on_every_machine() -> None:
     assert hashlib.sha256(canary_picture().tobytes()).hexdigest().startswith("74949d77aebe3c2a")
     planes = canary_frame().picture.to_ndarray()
@@ -67,5 +74,11 @@ def test_the_last_bit_of_a_score_changes_the_digest() -> None:
     assert canary_digest(Fixed(0.5)) == canary_digest(Fixed(0.5))
 
 
-def test_a_detector_that_fails_on_the_canary_has_a_digest() -> None:
+def test_a_detector_that_fails_on_the_canary_has_a_digest(caplog: pytest.LogCaptureFixture) -> None:
     assert canary_digest(Failing(0.5)) == canary_digest(Failing(0.6)) != canary_digest(Fixed(0.5))
+    assert "fails on the picture by which machines are compared: no luck" in caplog.text
+
+
+def test_a_detector_that_cannot_be_reached_has_none() -> None:
+    with pytest.raises(DetectorUnreachable):
+        canary_digest(Unreachable(0.5))

@@ -134,7 +134,7 @@ def test_a_frame_with_another_picture_is_detected_here(split: Split, caplog: pyt
     joined = split.join()
     assert joined.outputs == split.single.outputs
     assert (joined.count(DETECTED_HERE, DIFFERING), joined.count(JOINED)) == (3, FRAMES - 3)
-    assert caplog.text.count("differs from the one that the worker has detected; detected here") == 1
+    assert caplog.text.count("is not the one that the worker has detected: it is detected here") == 1
 
 
 def test_a_frame_that_a_worker_left_out_is_detected_here(split: Split, caplog: pytest.LogCaptureFixture) -> None:
@@ -142,7 +142,7 @@ def test_a_frame_that_a_worker_left_out_is_detected_here(split: Split, caplog: p
     joined = split.join()
     assert joined.outputs == split.single.outputs
     assert joined.count(DETECTED_HERE, MISSING) == 2
-    assert caplog.text.count("is missing in part 2; detected here") == 1
+    assert caplog.text.count("is missing in part 2: it is detected here") == 1
 
 
 def test_a_frame_on_which_every_detector_fails_is_lost_as_in_a_single_run(tmp_path: Path) -> None:

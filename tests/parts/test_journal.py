@@ -130,6 +130,17 @@ def test_a_removed_journal_is_not_locked_by_the_one_that_waited(tmp_path: Path) 
     assert files == [True]
 
 
+def test_an_old_journal_is_removed_unless_its_process_lives(tmp_path: Path) -> None:
+    output = tmp_path / "part-7.npz"
+    with Journal(output) as journal:
+        journal.begin(EMPTY)
+        Journal.remove_old(output)
+        assert journal.path.exists()
+    Journal.remove_old(output)
+    Journal.remove_old(output)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_missing_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailable, match=r"cannot write .*part-7\.npz: No such file or directory; choose"):
         Journal(tmp_path / "absent" / "part-7.npz").__enter__()

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamer.classes import open_images
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
 from streamer.parts.part_file import part_path, read_part, write_part
-from streamer.values.labels import LabelTable
+from streamer.values.labels import Hierarchy, LabelTable
 from tests.disks import mounted_disk
 from tests.parts.parts import detections, equal, part
 
@@ -32,6 +33,11 @@ def test_classes_keep_their_names_mids_aliases_and_hierarchy(tmp_path: Path) -> 
     classes = read_part(tmp_path / "a.npz").labels
     assert classes == part().labels
     assert classes.rows(["Vehicle"]) == part().labels.rows(["Vehicle"])
+    assert classes.hierarchy is open_images.hierarchy()
+    assert (tmp_path / "a.npz").stat().st_size < 25_000
+    tree = Hierarchy("pets", {"/p": "pet", "/c": "cat"}, {"/c": ("/p",)})
+    write_part(part(labels=LabelTable(("cat",), ("/c",), tree)), tmp_path / "pets.npz")
+    assert read_part(tmp_path / "pets.npz").labels.rows(["pet"]) == (0,)
     own = LabelTable(("cat", "", "dog"), aliases=("kitten", "", "puppy"))
     write_part(part(labels=own), tmp_path / "b.npz")
     classes = read_part(tmp_path / "b.npz").labels

@@ -25,11 +25,14 @@ from streamer.cli.options import (
 )
 from streamer.cli.run_options import DetectFps
 from streamer.errors import ConfigError
+from streamer.system.suggestions import counted
 
 if TYPE_CHECKING:
     from streamer.parts.plan import Plan
 
 SUFFIX = ".plan.json"
+_LONG = 1000
+"""So many frames take seconds to decode."""
 
 
 def plan(
@@ -74,25 +77,25 @@ def plan(
         with terminal.file_progress(None, title="plan") as progress:
             made = make_plan(source, settings, parts, progress=progress.show)
         write_plan(made, path, overwrite=overwrite)
-        for line in _summary(made, path, source, parts):
+        for line in _summary(made, source, path, parts):
             terminal.message(line)
 
 
-def _summary(made: Plan, path: Path, source: str, asked: int) -> list[str]:
+def _summary(made: Plan, source: str, path: Path, asked: int) -> list[str]:
     """What the plan says, and the commands that go on with it."""
     from streamer.system.paths import as_argument
 
-    last = len(made.parts) - 1
-    frames = sorted(part.frames for part in made.parts)
-    each = f"{frames[0]}" if frames[0] == frames[-1] else f"{frames[0]} to {frames[-1]}"
-    lines = [f"{path}: {made.frames} frames in {len(made.parts)} parts of {each}, for {made.detector.name}"]
-    if len(made.parts) < asked:
-        lines.append(f"there are no more parts, because the file has {made.frames} frames")
-    slow = sum(part.seek is None for part in made.parts[1:])
-    if slow == last and last:
-        lines.append("each part is decoded from the start of the file: its decoder cannot begin in the middle")
-    which = f"the parts 0 to {last}" if last else "part 0"
+    count, last = len(made.parts), len(made.parts) - 1
+    sizes = sorted(part.frames for part in made.parts)
+    each = str(sizes[0]) if sizes[0] == sizes[-1] else f"{sizes[0]} to {sizes[-1]}"
+    split = f"{counted(count, 'part')} of {each} frames" if last else "1 part"
+    lines = [f"written: {path}, {counted(made.frames, 'frame')} in {split}, for {made.detector.name}"]
+    if count < asked:
+        lines.append(f"not {asked} parts, because the file has frames at {counted(count, 'time')} only")
+    if made.frames >= _LONG and last and all(part.seek is None for part in made.parts):
+        lines.append("each worker decodes the file from its start: its times or keyframes allow no other begin")
     typed, folder = as_argument(path), as_argument(f"{path.parent}/")
-    lines.append(f"detect {which}, on any machine: streamer detect {typed} --part K -o {folder}")
+    number, which = ("K", f"the parts 0 to {last}") if last else ("0", "part 0")
+    lines.append(f"detect {which}, on any machine: streamer detect {typed} --part {number} -o {folder}")
     lines.append(f"join them: streamer run {as_argument(source)} --plan {typed}")
     return lines

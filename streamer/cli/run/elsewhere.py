@@ -49,8 +49,15 @@ class Elsewhere:
         for name, value in (("--parts-in", self.parts_in), ("--wait-for", self.wait_s)):
             if value is not None and self.plan is None:
                 raise ConfigError(f"{name} is for the parts of a plan; give --plan, too")
-        if self.allow_mixed and self.plan is None and self.cluster is None:
+        if self.wait_s is not None and self.wait_s < 0:
+            raise ConfigError(f"--wait-for is a number of seconds from 0 on, not {self.wait_s:g}")
+        if self.allow_mixed and not self.is_used:
             raise ConfigError("--allow-mixed is for --plan and --cluster; give one of them")
+
+    @property
+    def is_used(self) -> bool:
+        """Whether other processes detect."""
+        return self.plan is not None or self.cluster is not None
 
     def refuse_several(self) -> None:
         """Several inputs: `batch` is for those.
@@ -58,7 +65,7 @@ class Elsewhere:
         Raises:
             ConfigError: the options are for one input.
         """
-        if self.plan is not None or self.cluster is not None:
+        if self.is_used:
             raise ConfigError("--plan and --cluster are for one file; 'streamer batch' takes several")
 
     @contextmanager

@@ -13,6 +13,7 @@ from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.replay.recorder import Recorder
 from streamer.run.inputs import Inputs, plan
+from streamer.run.output_lock import locked_outputs
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
 from streamer.run.several import SeveralRuns
@@ -61,7 +62,10 @@ def run_inputs(
     made = Outputs.of(settings, source, **outputs)
     if made.use_standard_output:
         terminal.leave_output()
-    with where.parts(source, settings, terminal) as (settings, own):
+    if where.is_used:
+        made.make_folders()
+    locked = locked_outputs(made.files if where.is_used else ())
+    with locked, where.parts(source, settings, terminal) as (settings, own):
         observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
         session = Session(source, made, settings, terminal, started_s=started_s, observers=observers, own=own)
         session.run(on_ready=on_ready)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +18,10 @@ _SEEKABLE = frozenset({
 """Codecs whose frames after a keyframe depend on nothing before it, except those shown before it."""
 MOST_REORDERED = 32
 """Frames by which the order of decoding and of presentation may differ: 16 in H.264 (A.3.1), as fields."""
+
+WARM_UP = 96
+"""Packets before a part, at least. A decoder reuses the memory of its frames, and what a damaged packet leaves out has
+old pixels. After so many frames they are mostly those of a run over the whole file; the join finds the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +71,29 @@ class Timeline:
 def split(index: PacketIndex, timeline: Timeline, parts: int) -> tuple[Part, ...]:
     """The parts of a video, in order.
 
-    All parts have about the same number of frames. They begin at keyframes if there are enough, otherwise anywhere.
+    All parts have about the same number of frames. They begin at keyframes if there are enough, otherwise at any frame,
+    and the decoder of each begins at a keyframe before it. If that is impossible they begin at any frame, too.
 
     Args:
         index: of the whole file.
         timeline: how frames get their times.
-        parts: how many; fewer if there are not so many frames.
+        parts: how many; fewer if the frames do not have so many times.
     """
     times = timeline.times_of(index)
     shown = np.sort(times[index.shown] if index.shown.any() else times)
-    bounds = _bounds(shown, np.sort(times[index.keyframes]), parts)
+    finder = _SeekFinder(index) if timeline.is_seekable(index) else None
+    bounds = _bounds(shown, np.sort(times[index.keyframes]) if finder is not None else shown[:0], parts)
     firsts = [0, *np.searchsorted(shown, bounds).tolist(), len(shown)]
-    seeks: list[SeekPoint | None] = [None]
-    if timeline.is_seekable(index):
-        finder = _SeekFinder(index)
-        seeks += [finder.before(bound) for bound in bounds]
-    else:
-        seeks += [None] * len(bounds)
-    ends = [*bounds, None]
     return tuple(
         Part(
             number=number,
             start_pts=start,
-            end_pts=ends[number],
-            seek=seeks[number],
+            end_pts=end,
+            seek=None if start is None or finder is None else finder.before(start),
             first_index=firsts[number],
             frames=firsts[number + 1] - firsts[number],
         )
-        for number, start in enumerate([None, *bounds])
+        for number, (start, end) in enumerate(pairwise([None, *bounds, None]))
     )
 
 
@@ -114,7 +114,10 @@ def _bounds(shown: Times, keyframes: Times, parts: int) -> list[int]:
     for number in range(1, parts):
         highest = len(candidates) - (parts - number)
         wanted = number * len(shown) / parts
-        at = lowest + int(np.abs(before[lowest : highest + 1] - wanted).argmin())
+        at = int(np.searchsorted(before, wanted))
+        if at == len(before) or (at and wanted - before[at - 1] <= before[at] - wanted):
+            at -= 1
+        at = min(max(at, lowest), highest)
         bounds.append(int(candidates[at]))
         lowest = at + 1
     return bounds
@@ -135,9 +138,10 @@ class _SeekFinder:
         self._damaged = np.flatnonzero(index.damaged)
 
     def before(self, start_pts: int) -> SeekPoint | None:
-        """The last keyframe with an undamaged group of pictures between it and the first packet of a part.
+        """The keyframe at which the decoder of a part begins; None: the first one of the file.
 
-        None: there is none but the first of the file.
+        There is an undamaged group of pictures between it and the first packet of the part, and as many frames as a
+        decoder may keep.
         """
         pts, latest = self._index.pts, self._latest
         first = int(np.searchsorted(latest, start_pts))  # the first packet in file order that is shown in the part
@@ -145,7 +149,7 @@ class _SeekFinder:
         for number in range(own - 1, 0, -1):
             at, after = int(self._keyframes[number]), int(self._keyframes[number + 1])
             is_damaged = np.searchsorted(self._damaged, at) != np.searchsorted(self._damaged, after)
-            if is_damaged or int(pts[at]) >= start_pts:
+            if is_damaged or first - at < WARM_UP or int(pts[at]) >= start_pts:
                 continue
             dts = int(self._index.dts[at])
             return SeekPoint(

@@ -34,7 +34,7 @@ _FRAME = struct.Struct("<q16sI")
 """pts, digest of the picture, number of detections; boxes, scores and labels follow."""
 _SUFFIX = ".journal"
 _BOX_BYTES, _NUMBER_BYTES = 16, 4
-_DEEPEST = 10
+_MOST_TRIES = 10
 
 
 class Journal:
@@ -56,7 +56,7 @@ class Journal:
         self._end = 0
 
     def __enter__(self) -> Self:
-        for _ in range(_DEEPEST):
+        for _ in range(_MOST_TRIES):
             try:
                 self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except OSError as error:
@@ -79,10 +79,15 @@ class Journal:
 
     @classmethod
     def remove_old(cls, output: Path) -> None:
-        """Remove the journal of a part that is complete: of a process that was killed between the two."""
-        if paths.exists(journal_path(output)):
-            with suppress(SinkUnavailable), cls(output) as journal:
-                journal.remove()
+        """Remove the journal of a complete part, unless its process still has it: one was killed between the two."""
+        path = journal_path(output)
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(descriptor)
 
     def begin(self, part: PartDetections, *, refused: Callable[[], None] = lambda: None) -> dict[int, FrameDetections]:
         """The frames that are detected already, by pts; empty if the journal is new, or of other detections.

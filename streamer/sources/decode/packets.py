@@ -103,10 +103,15 @@ class PacketReader:
         return self._clock.offset != 0
 
     def drop_others(self) -> None:
-        """Stop reading the other streams: no output copies them."""
+        """Stop reading the other streams: no output copies them.
+
+        Audio is still read where it takes part in the correction of the clock, so that the times of the frames do not
+        depend on the outputs; not that of HLS, which would be downloaded.
+        """
         self._copies = False
+        clock = self._container.format.flags & _TS_DISCONT and self._container.format.name != "hls"
         for stream in self._container.streams:
-            if stream.index != self._video.index:
+            if stream.index != self._video.index and not (clock and stream.index in self._last):
                 stream.discard = Discard.all
 
     def read_others_to(self, time: Fraction) -> None:

@@ -37,5 +37,5 @@ def test_plan_makes_the_folder_of_the_plan(program: Program) -> None:
     write_video(program.folder / "clip.mp4", frames=6)
     planned = program("plan", "clip.mp4", "--parts", "1", "-o", "new/folder/plan.json")
     assert planned.code == 0, planned.errors
-    assert "streamer detect new/folder/plan.json --part K -o new/folder/\n" in planned.errors
+    assert "streamer detect new/folder/plan.json --part 0 -o new/folder/\n" in planned.errors
     assert read_plan(program.folder / "new" / "folder" / "plan.json").input.path == str(program.folder / "clip.mp4")

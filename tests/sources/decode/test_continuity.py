@@ -95,6 +95,14 @@ def test_joined_parts_keep_audio_and_video_in_sync(tmp_path: Path, codec: str, l
     assert max(gaps) <= Fraction(3, 25)  # no gap between the parts beyond the decoding delay
 
 
+def test_the_times_of_frames_do_not_depend_on_whether_audio_is_copied(tmp_path: Path) -> None:
+    """The audio of a part is longer than its video, so it determines where the next part begins."""
+    path = build(joined(sound_s=Fraction(7, 5)), tmp_path / "in.ts")
+    with FileSource(path, threads=1) as source:
+        times = [frame.pts * frame.time_base for frame in source]
+    assert times == moved(path).times
+
+
 def test_the_note_has_the_time_in_the_output(tmp_path: Path) -> None:
     plan = joined(offset_s=Fraction(7, 5), parts=2)
     found = moved(build(plan, tmp_path / "in.ts"))
