@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 ROOT = Path(__file__).parents[1]
 READY = b"Ray runtime started"
 STORE_BYTES = 200_000_000
@@ -68,6 +70,8 @@ def wait_for(port: int) -> None:
 def ray_head(*, cpus: int = 4, token: str = "", ports: tuple[int, int] | None = None) -> Iterator[RayHead]:
     """Start a head and wait until it is ready; ends all its processes on leaving.
 
+    One at a time on a machine: the servers for the clients of two heads may choose the same port.
+
     Args:
         cpus: how many its actors may ask for.
         token: what clients must send; no authentication if empty.
@@ -82,21 +86,22 @@ def ray_head(*, cpus: int = 4, token: str = "", ports: tuple[int, int] | None = 
         *("--num-cpus", str(cpus), "--object-store-memory", str(STORE_BYTES), "--include-dashboard", "false"),
         *("--disable-usage-stats", "--temp-dir", folder, "--min-worker-port", "0", "--max-worker-port", "0"),
     ]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **authentication, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    )
-    head = RayHead(f"ray://127.0.0.1:{port}", port, gcs_port, process)
-    assert process.stdout is not None
-    try:
-        told = iter(process.stdout.readline, b"")
-        assert any(READY in line for line in told), "ray start failed"
-        wait_for(port)  # the server for clients starts later than the head says
-        yield head
-    finally:
-        head.kill()
-        process.stdout.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    with FileLock("/tmp/streamer-ray-head.lock"):
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **authentication, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+        )
+        head = RayHead(f"ray://127.0.0.1:{port}", port, gcs_port, process)
+        assert process.stdout is not None
+        try:
+            told = iter(process.stdout.readline, b"")
+            assert any(READY in line for line in told), "ray start failed"
+            wait_for(port)  # the server for clients starts later than the head says
+            yield head
+        finally:
+            head.kill()
+            process.stdout.close()
+            shutil.rmtree(folder, ignore_errors=True)

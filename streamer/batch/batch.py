@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,12 +13,14 @@ from streamer.batch.journal import Journal
 from streamer.batch.resuming import BatchFolder, Work
 from streamer.batch.settings_digest import settings_digest
 from streamer.config.settings import Settings
-from streamer.errors import ConfigError
+from streamer.detectors import selection
+from streamer.errors import ConfigError, ModelError
 from streamer.run.inputs import Inputs, Plan, plan, refuse_existing
 from streamer.run.output_paths import default_output
 from streamer.run.outputs import Outputs
+from streamer.run.runs_reporter import RunsReporter
 from streamer.run.session import StopHook
-from streamer.run.several import RunsReporter, SeveralRuns
+from streamer.run.several import RunParts, SeveralRuns
 from streamer.sinks.selection import sink_class
 
 _APART = "rename one of them, or give each an output folder of its own"
@@ -90,6 +93,7 @@ class Batch:
         settings: of every run.
         reporter: of the batch.
         jobs: how many files run at the same time.
+        parts: makes what has the detectors of the files, if a file is to do; this process loads them if None.
         started_s: when the program began, on the monotonic clock; now if None.
     """
 
@@ -101,6 +105,7 @@ class Batch:
         reporter: BatchReporter,
         *,
         jobs: int = 1,
+        parts: Callable[[], AbstractContextManager[RunParts]] | None = None,
         started_s: float | None = None,
     ) -> None:
         self._given = given
@@ -108,6 +113,7 @@ class Batch:
         self._settings = settings
         self._reporter = reporter
         self._jobs = jobs
+        self._parts = parts
         self._started_s = started_s
 
     def run(self, *, on_ready: StopHook = lambda _: None) -> None:
@@ -137,15 +143,17 @@ class Batch:
                 refuse_existing(written)
             work = folder.plan_work(planned.runs)
             self._reporter.found(files.names, work)
-            SeveralRuns(
-                work.to_do,
-                self._settings,
-                self._reporter,
-                started_s=self._started_s,
-                jobs=self._jobs,
-                log=folder,
-                keep_interrupted=False,
-            ).run(on_ready=on_ready)
+            with self._parts() if self._parts is not None and work.to_do else nullcontext() as parts:
+                SeveralRuns(
+                    work.to_do,
+                    self._settings,
+                    self._reporter,
+                    started_s=self._started_s,
+                    jobs=self._jobs,
+                    log=folder,
+                    parts=parts,
+                    keep_interrupted=False,
+                ).run(on_ready=on_ready)
 
     def _plan(self, files: BatchFiles) -> Plan:
         """The runs of all files."""
@@ -157,11 +165,13 @@ class Batch:
         return plan(inputs, self._settings.source, outputs_of, may_replace=lambda _: True, apart=_APART)
 
     def _check_settings(self) -> None:
-        """Refuse what only one run may have.
+        """Refuse an unknown class or model, and what only one run may have, before the output folder is made.
 
         Raises:
-            ConfigError: with the setting.
+            ConfigError, ModelError: with the setting.
         """
+        with suppress(ModelError) if self._parts is not None else nullcontext():  # the model may be elsewhere
+            selection.check_classes(self._settings.detector)
         one_only = {"store.folder": self._settings.store.folder, "metrics.address": self._settings.metrics.address}
         for name, value in one_only.items():
             if value is not None and self._jobs > 1:

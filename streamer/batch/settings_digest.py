@@ -16,6 +16,7 @@ from streamer.system import paths
 _OF_THE_MACHINE: dict[str, Any] = {
     "source": {"uri", "threads"},
     "detector": {"gpu_memory_mb", "offline", "on_hang", "sha256", "timeout_s", "workers"},
+    "cluster": True,
     "window": True,
     "metrics": True,
     "store": True,

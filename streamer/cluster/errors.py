@@ -38,7 +38,7 @@ def imported_ray(*, client: bool = False) -> Any:
 
 def first_line(error: BaseException) -> str:
     """What an error of Ray says, as one short line without the stack of another process."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" <>\t")] or [type(error).__name__]
     # Ray puts the stack of the other process first and the error last.
     line = lines[-1] if lines[0].startswith(("ray::", "\x1b", "Traceback")) or lines[0].endswith(":") else lines[0]
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,13 +41,21 @@ def quiet_environment(reconnect_s: int) -> Iterator[None]:
 
 
 def silence() -> None:
-    """No line of Ray's loggers reaches the terminal from now on, for its threads end later than a connection.
+    """No line of Ray reaches the terminal from now on, for its threads end later than a connection.
 
-    Called again after connecting: Ray sets its loggers up then.
+    Called again after connecting: Ray sets its loggers up then. It prints errors of its own processes to standard
+    output, such as that of a worker that ended, also with `log_to_driver=False`; it has no option against that.
     """
     warnings.filterwarnings("ignore", module=r"ray\.")
+    prints = sys.modules.get("ray._private.worker")
+    if prints is not None and hasattr(prints, "print_to_stdstream"):
+        prints.print_to_stdstream = _print_nothing  # type: ignore[attr-defined]
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers[:] = [logging.NullHandler()]
         logger.propagate = False
         logger.setLevel(_NEVER)
+
+
+def _print_nothing(*_arguments: object, **_options: object) -> None:
+    """In place of Ray's function."""

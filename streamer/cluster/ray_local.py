@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,19 @@ def _own_token() -> Iterator[None]:
     names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")
     before = {name: os.environ.get(name) for name in names}
     if not any(before.values()):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ["RAY_AUTH_TOKEN"] = _token()
     try:
         yield
     finally:
         for name in names:
             if before[name] is None:
                 os.environ.pop(name, None)
+
+
+@cache
+def _token() -> str:
+    """One for this process: Ray reads it once, and sends it to the next local cluster, too."""
+    return secrets.token_hex(32)
 
 
 @contextmanager

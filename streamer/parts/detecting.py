@@ -7,6 +7,7 @@ failures in a row end the part, as they end a run.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -62,7 +63,7 @@ class PartDetector:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         settings, _ = selection.chosen(settings or plan.detector)
-        self._plan, self._path = plan, path
+        self._plan, self._path, self._is_shared = plan, path, False
         model = _own_model(plan, settings)  # another model is refused before it is loaded
         width, height = plan.size
         info = StreamInfo(Path(plan.input.path).name, width, height, pixel_format="", time_base=plan.tick)
@@ -87,6 +88,23 @@ class PartDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def for_plan(self, plan: Plan, path: Path | None = None) -> PartDetector:
+        """The same detector for the parts of another file. This one must stay open; they do not detect at a time.
+
+        Args:
+            plan: with the same detector.
+            path: of its input, as above.
+
+        Raises:
+            ConfigError: the plan has another detector.
+        """
+        if (plan.detector, plan.model_sha256) != (self._plan.detector, self._plan.model_sha256):
+            raise ConfigError("the plan has another detector than the one that is loaded")
+        other = copy.copy(self)
+        other._plan, other._path, other._is_shared = plan, path, True
+        other._lock, other._stopped, other._job = threading.Lock(), False, None
+        return other
 
     def empty(self, part: Part) -> PartDetections:
         """What the part will be, without frames."""
@@ -145,8 +163,8 @@ class PartDetector:
             job.close()
 
     def close(self) -> None:
-        """Release the model. Closing twice is fine."""
-        for detector in self._detectors:
+        """Release the model, unless another one has loaded it. Closing twice is fine."""
+        for detector in () if self._is_shared else self._detectors:
             detector.close()
 
 

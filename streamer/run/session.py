@@ -122,6 +122,7 @@ class Session:
             state = "interrupted"
             if report_file is not None:
                 report_file.discard()
+            report_file = None
             raise error.request from error
         finally:
             if self._run is not None and (state == "complete" or self.stats.ledger.entered):

@@ -9,18 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from streamer.config.settings import Settings
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, StreamerError
 from streamer.flow.threads import ThreadGroup
-from streamer.observe.report import Progress, Report, Reporter
 from streamer.observe.run_name import input_name
 from streamer.run.inputs import PlannedRun, listed
-from streamer.run.outcome import Outcome, RunFigures, is_disk_full
+from streamer.run.outcome import Outcome, is_disk_full
 from streamer.run.own_parts import OwnParts
+from streamer.run.runs_reporter import RunReporter, RunsReporter
 from streamer.run.session import Session, StopHook
 from streamer.system.secrets import redacted
 
@@ -30,31 +30,6 @@ _END_S = 3.0
 
 class RunsFailed(StreamerError):
     """Some of several runs failed; the others are complete."""
-
-
-class RunsReporter(Protocol):
-    """Receives what happens in several runs. One thread at a time calls it."""
-
-    def message(self, text: str) -> None:
-        """One line about what happens."""
-        ...
-
-    def started(self, destinations: Sequence[str]) -> None:
-        """As of `Reporter`, for each run."""
-        ...
-
-    def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
-        """As of `Reporter`; `title` is the number and the name of the input. The display is entered, updated and left
-        by the thread of the run."""
-        ...
-
-    def ended(self, number: int, total: int, outcome: Outcome) -> None:
-        """A run has ended; `number` counts from 1 in the order of the inputs."""
-        ...
-
-    def summary(self, outcomes: Sequence[Outcome], total: int, wall_s: float) -> None:
-        """All runs have ended, or some were interrupted or not begun. `outcomes` in the order in which they ended."""
-        ...
 
 
 class RunLog(Protocol):
@@ -69,6 +44,37 @@ class RunLog(Protocol):
         ...
 
 
+class RunParts(Protocol):
+    """Has the detectors of several runs. Any thread."""
+
+    def of(self, source: str) -> AbstractContextManager[tuple[Settings, OwnParts]]:
+        """The settings of a run and its detectors. Its thread enters and leaves it, which raises what a run raises."""
+        ...
+
+    def stop(self) -> None:
+        """End all waits in `of` and in the detectors."""
+        ...
+
+    def discard(self) -> None:
+        """A detector hung, and no other run is in progress."""
+        ...
+
+
+class _OwnDetectors:
+    """The detectors of this process, loaded by the first run."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._shared = SharedDetectors()
+        self.discard = self._shared.discard
+
+    def of(self, source: str) -> AbstractContextManager[tuple[Settings, OwnParts]]:  # noqa: ARG002
+        return nullcontext((self._settings, OwnParts(detectors=self._shared)))
+
+    def stop(self) -> None:
+        pass
+
+
 class SeveralRuns:
     """Runs inputs. A run that fails does not stop the others; an interruption and a full disk do.
 
@@ -80,6 +86,7 @@ class SeveralRuns:
         jobs: how many run at the same time. More than one: no window, and nothing that only one run may have, such as
             the address of metrics.
         log: records the runs.
+        parts: has their detectors; this process loads them if None.
         keep_interrupted: see `Session`.
     """
 
@@ -92,6 +99,7 @@ class SeveralRuns:
         started_s: float | None = None,
         jobs: int = 1,
         log: RunLog | None = None,
+        parts: RunParts | None = None,
         keep_interrupted: bool = True,
     ) -> None:
         self._runs = tuple(runs)
@@ -102,11 +110,13 @@ class SeveralRuns:
         self._log = log
         self._keep_interrupted = keep_interrupted
         self._on_ready: StopHook = lambda _: None
-        self._detectors = SharedDetectors()
+        self._own = _OwnDetectors(settings)
+        self._parts = parts or self._own
         self._threads = ThreadGroup(self.stop, deadline_s=_END_S)
         self._changed = threading.Condition()  # guards all below
         self._next = 0
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, Session | None] = {}
+        """Of the runs in progress; None until a run has its detectors."""
         self._outcomes: list[Outcome] = []
         self._is_ready = self._ends = False
         self._ended_by: BaseException | None = None
@@ -124,13 +134,14 @@ class SeveralRuns:
         """
         self._on_ready, began_s = on_ready, time.monotonic()
         try:
-            with self._detectors, self._threads:
+            with self._threads:
                 self._work()
                 with self._changed:
                     self._changed.wait_for(lambda: not self._sessions or self._ends_at_once)
                 if self._ended_by is not None and not self._is_complete:
                     raise self._ended_by
         finally:
+            self._own.discard()
             if self._outcomes or not self._runs:
                 self._reporter.summary(self._outcomes, len(self._runs), time.monotonic() - began_s)
         self._raise_failures()
@@ -145,6 +156,11 @@ class SeveralRuns:
         """Whether all runs have ended, and none was interrupted: the user asked too late."""
         ended = sum(not one.interrupted for one in self._outcomes)
         return isinstance(self._ended_by, Interrupted) and ended == len(self._runs)
+
+    @property
+    def _ends_by_request(self) -> bool:
+        """Whether the runs in progress end, too; after a full disk they go on."""
+        return self._ended_by is not None
 
     def _raise_failures(self) -> None:
         failed = [one for one in self._outcomes if one.error is not None]
@@ -163,7 +179,8 @@ class SeveralRuns:
         with self._changed:
             self._ended_by = self._ended_by or cause
             self._ends = True
-            running = list(self._sessions.values())
+            running = [session for session in self._sessions.values() if session is not None]
+        self._parts.stop()
         for session in running:
             session.stop()
 
@@ -180,7 +197,7 @@ class SeveralRuns:
                     del self._sessions[number]
                     self._changed.notify_all()
 
-    def _begun(self) -> tuple[int, _RunReporter] | None:
+    def _begun(self) -> tuple[int, RunReporter] | None:
         """The number of the next run, which has a session now; None if there is none."""
         with self._changed:
             number = self._next
@@ -189,20 +206,11 @@ class SeveralRuns:
             self._next += 1
             run = self._runs[number]
             title = f"{number + 1}/{len(self._runs)} {redacted(run.source)}"
-            reporter = _RunReporter(self._reporter, title, self._changed)
-            self._sessions[number] = Session(
-                run.source,
-                run.outputs,
-                self._settings,
-                reporter,
-                started_s=self._started_s if number == 0 else None,
-                own=OwnParts(detectors=self._detectors),
-                one_of_several=True,
-                keep_interrupted=self._keep_interrupted,
-            )
+            reporter = RunReporter(self._reporter, title, self._changed)
+            self._sessions[number] = None
             return number, reporter
 
-    def _do(self, number: int, run: PlannedRun, reporter: _RunReporter) -> None:
+    def _do(self, number: int, run: PlannedRun, reporter: RunReporter) -> None:
         if self._log is not None:
             self._log.begin(run)
         outcome = self._outcome(number, run, reporter)
@@ -210,7 +218,7 @@ class SeveralRuns:
             outcome = self._log.end(run, outcome)
         with self._changed:
             if isinstance(outcome.error, DetectorHung) and len(self._sessions) == 1:
-                self._detectors.discard()  # other runs go on with it: it is loaded again for their next frame
+                self._parts.discard()  # other runs go on with it: it is loaded again for their next frame
             self._reporter.ended(number + 1, len(self._runs), outcome)
             self._outcomes.append(outcome.without_traceback())
             self._ends |= is_disk_full(outcome.error)
@@ -218,16 +226,35 @@ class SeveralRuns:
             assert outcome.error is not None
             self._end(outcome.error)
 
-    def _outcome(self, number: int, run: PlannedRun, reporter: _RunReporter) -> Outcome:
+    def _outcome(self, number: int, run: PlannedRun, reporter: RunReporter) -> Outcome:
         source = redacted(run.source)
         try:
-            with input_name(source):
-                self._sessions[number].run(on_ready=self._ready)
+            with input_name(source), self._parts.of(run.source) as (settings, own):
+                self._session(number, run, settings, own, reporter).run(on_ready=self._ready)
         except (Exception, KeyboardInterrupt) as error:  # a bug ends one run, too
             if isinstance(error, ModelError) or (isinstance(error, ConfigError) and not self._is_ready):
                 raise
             return Outcome(source, reporter.figures, error)
         return Outcome(source, reporter.figures)
+
+    def _session(
+        self, number: int, run: PlannedRun, settings: Settings, own: OwnParts, reporter: RunReporter
+    ) -> Session:
+        session = Session(
+            run.source,
+            run.outputs,
+            settings,
+            reporter,
+            started_s=self._started_s if number == 0 else None,
+            own=own,
+            one_of_several=True,
+            keep_interrupted=self._keep_interrupted,
+        )
+        with self._changed:
+            self._sessions[number] = session
+            if self._ends_by_request:
+                raise Interrupted
+        return session
 
     def _ready(self, _stop: Callable[[], None]) -> None:
         """A run has its detector. The first one is on the thread of `run`."""
@@ -238,34 +265,3 @@ class SeveralRuns:
             self._on_ready(self.stop)
             for _ in range(more):
                 self._threads.start("run", self._work)
-
-
-class _RunReporter(Reporter):
-    """The reporter of one of several runs: it keeps the figures of the report.
-
-    Args:
-        reporter: of all runs.
-        title: number and name of the input.
-        turn: held while `reporter` is called.
-    """
-
-    def __init__(self, reporter: RunsReporter, title: str, turn: AbstractContextManager[object]) -> None:
-        self.figures: RunFigures | None = None
-        self._reporter = reporter
-        self._title = title
-        self._turn = turn
-
-    def message(self, text: str) -> None:
-        with self._turn:
-            self._reporter.message(text)
-
-    def started(self, destinations: Sequence[str]) -> None:
-        with self._turn:
-            self._reporter.started(destinations)
-
-    def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
-        with self._turn:
-            return self._reporter.progress(total, live=live, title=self._title)
-
-    def report(self, report: Report) -> None:
-        self.figures = RunFigures.of(report)

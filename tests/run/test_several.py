@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from streamer.config.loading import load_settings
 from streamer.detectors.shared import SharedDetectors
-from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError
-from streamer.features import DetectorContext, DetectorFeature
+from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, SinkError
+from streamer.features import DetectorContext
 from streamer.observe.report import Progress, SilentReporter
-from streamer.registry import DETECTORS
 from streamer.run.inputs import find_inputs, plan
 from streamer.run.outcome import Outcome
 from streamer.run.outputs import Outputs
-from streamer.run.several import RunsFailed, RunsReporter, SeveralRuns
-from streamer.values.frame import Frame
-from streamer.values.labels import LabelTable
+from streamer.run.runs_reporter import RunsReporter
+from streamer.run.several import RunsFailed, SeveralRuns
+from streamer.sources.file.file import FileSource
 from tests.clips import write_video
-from tracking.types import Detections
+from tests.run.scripted_detector import ScriptedDetector, scripted_detector
 
 SETTINGS = load_settings(None, ["detector.name=scripted"])
-
-
-class ScriptedDetector(DetectorFeature):
-    """Fails on its n-th frame, counted over all its instances, with the error for n."""
-
-    built: ClassVar[int] = 0
-    closed: ClassVar[int] = 0
-    frames: ClassVar[int] = 0
-    errors: ClassVar[dict[int, Exception]] = {}
-    labels = LabelTable(("thing",))
-
-    @classmethod
-    def accepts(cls, name: str) -> bool:
-        return name == "scripted"
-
-    @classmethod
-    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Any]:
-        del settings, context
-        cls.built += 1
-        if cls.built in cls.errors and isinstance(cls.errors[cls.built], ModelError):
-            raise cls.errors[cls.built]
-        return [cls()]
-
-    def detect(self, frame: Frame) -> Detections:
-        del frame
-        type(self).frames += 1
-        if self.frames in self.errors:
-            raise self.errors[self.frames]
-        return Detections.empty()
-
-    def close(self) -> None:
-        type(self).closed += 1
 
 
 class Kept(RunsReporter):
@@ -92,11 +61,8 @@ class Kept(RunsReporter):
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[type[ScriptedDetector]]:
     monkeypatch.chdir(tmp_path)
-    for name, value in {"built": 0, "closed": 0, "frames": 0, "errors": {}}.items():
-        monkeypatch.setattr(ScriptedDetector, name, value)
-    DETECTORS.register("scripted", ScriptedDetector)
-    yield ScriptedDetector
-    DETECTORS.unregister("scripted")
+    with scripted_detector(monkeypatch) as found:
+        yield found
 
 
 def several(names: Sequence[str] = ("a.mp4", "b.mp4", "c.mp4"), **options: Any) -> tuple[SeveralRuns, Kept]:
@@ -168,3 +134,76 @@ def test_detectors_are_loaded_again_for_other_settings() -> None:
         shared.build(other, DetectorContext())
         assert ScriptedDetector.closed == 1
     assert (ScriptedDetector.built, ScriptedDetector.closed) == (2, 2)
+
+
+def test_two_runs_go_on_at_the_same_time_with_one_detector() -> None:
+    second_has_begun = threading.Event()
+    ScriptedDetector.before = lambda: second_has_begun.wait(20) or pytest.fail("the runs are one after the other")
+    runs, kept = several(jobs=2)
+    kept.in_run[2] = second_has_begun.set
+    runs.run()
+    assert states(kept) == ["complete"] * 3
+    assert (ScriptedDetector.built, ScriptedDetector.closed, ScriptedDetector.frames) == (1, 1, 12)
+
+
+def test_stop_ends_all_runs_in_progress() -> None:
+    runs, kept = several(jobs=2)
+    second_has_begun = threading.Event()
+    ScriptedDetector.before = lambda: second_has_begun.wait(20) or pytest.fail("the runs are one after the other")
+
+    def stop() -> None:
+        runs.stop()
+        second_has_begun.set()
+
+    kept.in_run[2] = stop
+    with pytest.raises(Interrupted):
+        runs.run()
+    assert all(one.interrupted for one in kept.outcomes)
+    assert len(kept.outcomes) == 2
+
+
+def test_a_hang_in_one_run_fails_that_run_only() -> None:
+    ScriptedDetector.errors[6] = DetectorHung("no answer")
+    runs, kept = several(jobs=3)
+    with pytest.raises(RunsFailed, match=r"1 of 3 inputs failed"):
+        runs.run()
+    assert sorted(states(kept)) == ["complete", "complete", "failed"]
+
+
+def test_a_full_disk_ends_all_runs() -> None:
+    full = SinkError("cannot write b.annotated.mp4: No space left on device")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    ScriptedDetector.errors[6] = full
+    runs, kept = several()
+    with pytest.raises(RunsFailed, match=r"1 of 3 inputs failed: b.mp4; the disk is full, so 1 were not begun"):
+        runs.run()
+    assert states(kept) == ["complete", "failed"]
+
+
+def test_interrupted_runs_leave_no_output_if_only_complete_ones_are_wanted() -> None:
+    runs, kept = several(keep_interrupted=False)
+    kept.in_run[2] = runs.stop
+    with pytest.raises(Interrupted):
+        runs.run()
+    assert {path.name for path in Path().iterdir()} == {"a.mp4", "b.mp4", "c.mp4", "a.annotated.mp4"}
+    assert kept.outcomes[1].figures is None or not kept.outcomes[1].figures.outputs
+
+
+def test_kept_errors_hold_no_frames_of_the_video() -> None:
+    ScriptedDetector.errors[1] = ZeroDivisionError("a bug")
+    runs, kept = several()
+    with pytest.raises(RunsFailed):
+        runs.run()
+    (failed,) = [one.error for one in kept.outcomes if one.failed]
+    assert failed is not None
+    assert failed.__traceback__ is None
+
+
+def test_each_run_hears_of_its_own_frames_only() -> None:
+    with SharedDetectors() as shared:
+        first, second = (shared.build(SETTINGS.detector, DetectorContext()).detectors[0] for _ in range(2))
+        with FileSource(write_video(Path("a.mp4"), frames=2)) as source:
+            first.detect(next(iter(source)))
+        assert (first.top_score, second.top_score) == (0.5, None)  # type: ignore[attr-defined]
+        assert first.unknown_classes == {"gnu": 1}  # type: ignore[attr-defined]
+        assert second.unknown_classes == {}  # type: ignore[attr-defined]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +27,12 @@ from streamer.cli.options import (
     flag,
     value,
 )
+from streamer.cli.run_options import AllowMixed, ClusterAddress
+
+if TYPE_CHECKING:
+    from streamer.cli.run.on_cluster import BatchOnCluster
+    from streamer.cli.terminal import Terminal
+    from streamer.config.settings import Settings
 
 Patterns = Annotated[
     list[str],
@@ -64,6 +73,8 @@ def batch(
     mot: WithMot = False,
     overwrite: Replace = False,
     jobs: Jobs = 1,
+    cluster: ClusterAddress = None,
+    allow_mixed: AllowMixed = False,
     config: Config = None,
     assign: Assign = None,
     quiet: Quiet = False,
@@ -78,5 +89,16 @@ def batch(
         settings = load_settings(config, assign or [], options)
         outputs = BatchOutputs(output, video=not no_video, csv=csv, mot=mot, overwrite=overwrite)
         reporter = BatchTerminal(terminal, output)
-        runs = Batch(patterns, outputs, settings, reporter, jobs=jobs, started_s=context.obj)
+        parts = None if cluster is None else partial(_parts, cluster, settings, terminal, allow_mixed=allow_mixed)
+        runs = Batch(patterns, outputs, settings, reporter, jobs=jobs, parts=parts, started_s=context.obj)
         runs.run(on_ready=interrupts.stop_with)
+
+
+@contextmanager
+def _parts(address: str, settings: Settings, terminal: Terminal, *, allow_mixed: bool) -> Iterator[BatchOnCluster]:
+    """What has the detectors of the files of a batch on a cluster."""
+    from streamer.cli.run.on_cluster import BatchOnCluster, workers_on_cluster
+
+    with workers_on_cluster(address, settings, terminal, allow_mixed=allow_mixed, many_files=True) as group:
+        terminal.message(f"workers: {group.count}")
+        yield BatchOnCluster(group, settings, terminal)

@@ -24,6 +24,8 @@ from streamer.system.suggestions import counted
 _MOST_ROWS = 20
 """A longer table has the files that are not done only."""
 _MOST_CLASSES = 2
+_MOST_NAME = 34
+"""Columns of a terminal for the name of a file."""
 _DONE, _EARLIER, _FAILED, _INTERRUPTED = "done", "done before", "failed", "interrupted"
 
 
@@ -47,6 +49,13 @@ class BatchTerminal(RunsTerminal):
         self._folder = folder
         self._done: Sequence[Entry] = ()
         self._names: Mapping[str, str] = {}
+        self._said: set[str] = set()
+
+    def message(self, text: str) -> None:
+        """See `RunsReporter`. Each line is shown once: most are the same for every file."""
+        if text not in self._said:
+            self._said.add(text)
+            super().message(text)
 
     def found(self, names: Mapping[str, str], work: Work) -> None:
         """See `BatchReporter`."""
@@ -74,13 +83,18 @@ class BatchTerminal(RunsTerminal):
         table = _table()
         shown = rows if len(rows) <= _MOST_ROWS else [row for row in rows if row.result in (_FAILED, _INTERRUPTED)]
         for row in shown[:_MOST_ROWS]:
-            _add(table, row.name, row.result, row.figures)
+            _add(table, self._fitting(row.name), row.result, row.figures)
         table.add_section()
         self._add_total(table, rows, results, wall_s)
         self._terminal.table(table)
         if len(shown) > _MOST_ROWS:
             self._terminal.line(f"{len(shown) - _MOST_ROWS} more are not done; the messages above name them")
         self._terminal.line(f"outputs in {self._folder}, {wall_s:.1f} s")
+
+    def _fitting(self, name: str) -> str:
+        """A name without its begin where a terminal has no room for it; a file or a pipe gets the whole name."""
+        fits = len(name) <= _MOST_NAME or not self._terminal.output.is_terminal
+        return name if fits else f"…{name[1 - _MOST_NAME :]}"
 
     def _add_total(self, table: Table, rows: Sequence[_Row], results: Mapping[str, int], wall_s: float) -> None:
         objects, frames, new_frames = Counter[str](), 0, 0
@@ -102,7 +116,7 @@ def _result(outcome: Outcome) -> str:
 
 def _table() -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("file", max_width=34, no_wrap=True, overflow="ellipsis")
+    table.add_column("file", no_wrap=True)
     table.add_column("result", no_wrap=True)
     table.add_column("frames", justify="right", no_wrap=True)
     table.add_column("fps", justify="right", no_wrap=True)

@@ -1,4 +1,6 @@
-"""The option `--cluster` of `run`: plans the file, lets workers on Ray detect its parts, joins them. Main thread.
+"""The option `--cluster` of `run` and `batch`: plans a file, lets workers on Ray detect its parts, joins them.
+
+The main thread calls it; the threads of a batch call `BatchOnCluster`.
 
 Everything that is opened here is closed in the reverse order, however the run ends: the workers, then the connection or
 the local cluster.
@@ -6,19 +8,21 @@ the local cluster.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamer.cli.terminal import Terminal
 from streamer.cluster.connection import ClusterAddress, LocalCluster, connect
 from streamer.config.settings import Settings
 from streamer.detectors import selection
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, Interrupted, ModelError
 from streamer.features import SourceContext
 from streamer.parts.joining import JoinedDetectors
 from streamer.parts.matching import SameWorkers, joined_settings
 from streamer.parts.on_cluster.cluster_supply import ClusterSupply, part_count, worker_count
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.plan import Plan
 from streamer.parts.planning import make_plan
 from streamer.run.own_parts import OwnParts
@@ -35,7 +39,7 @@ _OBJECT_STORE_BYTES = 512 << 20
 def parts_on_cluster(
     address: str, source: str, settings: Settings, terminal: Terminal, *, allow_mixed: bool
 ) -> Iterator[tuple[Settings, OwnParts]]:
-    """The settings of the run, and its detectors.
+    """The settings of a run of one file, and its detectors.
 
     Args:
         address: of the cluster, as the user gave it.
@@ -48,26 +52,82 @@ def parts_on_cluster(
         ConfigError: the address, the file or a setting does not fit; a worker cannot detect, or differs.
         ClusterUnavailable: there is no cluster.
         SourceUnavailable: the file cannot be read.
-        ModelError: the detector is known to be wrong before a worker loads it.
     """
-    where = ClusterAddress.parse(address)
+    ClusterAddress.parse(address)
     if not paths.is_local(source):
         raise ConfigError(f"{redacted(source)} is no file; --cluster detects the parts of a file")
-    selection.check_name(settings.detector.name)
-    frames = _frame_count(source, settings)
-    wanted = settings.cluster
-    terminal.message("starting Ray on this machine" if where.is_local else f"connecting to {where}")
-    with connect(where, local=_local_cluster(settings)) as cluster:
-        workers = worker_count(cluster.resources, wanted)
-        plan = _planned(source, settings, part_count(frames, workers, wanted), terminal)
-        same = SameWorkers(allow_mixed=allow_mixed)
-        extensions = settings.extensions
-        with ClusterSupply(cluster, plan, wanted, workers, same, extensions=extensions) as supply:
-            terminal.message(f"{counted(len(plan.parts), 'part')}; {counted(workers, 'worker')} on {where}")
+    _frame_count(source, settings)  # a file that cannot be read is refused before the cluster is connected
+    with workers_on_cluster(address, settings, terminal, allow_mixed=allow_mixed) as group:
+        plan = _planned(source, settings, group, terminal)
+        with ClusterSupply(group, plan) as supply:
+            terminal.message(f"{counted(len(plan.parts), 'part')} for {counted(group.count, 'worker')}")
             supply.start(terminal.message)
-            joined = JoinedDetectors(plan, supply, same)
+            joined = JoinedDetectors(plan, supply, group.same)
             with terminal.beside_progress(lambda: str(supply.status)):
                 yield joined_settings(plan, settings), OwnParts(detectors=joined, observers=(joined,))
+            if again := supply.status.again:
+                terminal.message(f"{counted(again, 'part')} detected again, because a worker ended or failed")
+
+
+@contextmanager
+def workers_on_cluster(
+    address: str, settings: Settings, terminal: Terminal, *, allow_mixed: bool, many_files: bool = False
+) -> Iterator[WorkerGroup]:
+    """The workers for one file, or for many. Arguments and errors as above."""
+    where = ClusterAddress.parse(address)
+    with suppress(ModelError):  # the file that has the classes may be on the workers only
+        selection.check_classes(settings.detector)
+    terminal.message("starting Ray on this machine" if where.is_local else f"connecting to {where}")
+    with connect(where, local=_local_cluster(settings)) as cluster:
+        count = worker_count(cluster.resources, settings.cluster)
+        same = SameWorkers(allow_mixed=allow_mixed)
+        group = WorkerGroup(
+            cluster, settings.cluster, count, same, extensions=settings.extensions, many_files=many_files
+        )
+        with group:
+            yield group
+
+
+class BatchOnCluster:
+    """The `streamer.run.several.RunParts` of a batch: the parts of its files go to the same workers.
+
+    Args:
+        group: the workers.
+        settings: of every run.
+    """
+
+    def __init__(self, group: WorkerGroup, settings: Settings, terminal: Terminal) -> None:
+        self._group, self._settings, self._terminal = group, settings, terminal
+        self._lock = threading.Lock()  # guards the two below
+        self._supplies: set[ClusterSupply] = set()
+        self._stopped = False
+
+    @contextmanager
+    def of(self, source: str) -> Iterator[tuple[Settings, OwnParts]]:
+        """See `RunParts`."""
+        plan = _planned(source, self._settings, self._group, None)
+        with ClusterSupply(self._group, plan) as supply:
+            with self._lock:
+                if self._stopped:
+                    raise Interrupted
+                self._supplies.add(supply)
+            try:
+                joined = JoinedDetectors(plan, supply, self._group.same)
+                yield joined_settings(plan, self._settings), OwnParts(detectors=joined, observers=(joined,))
+            finally:
+                with self._lock:
+                    self._supplies.discard(supply)
+
+    def stop(self) -> None:
+        """See `RunParts`: wakes the runs that wait for their first part."""
+        with self._lock:
+            self._stopped = True
+            supplies = list(self._supplies)
+        for supply in supplies:
+            supply.close()
+
+    def discard(self) -> None:
+        """See `RunParts`. Does nothing: the workers replace a detector that hangs."""
 
 
 def _local_cluster(settings: Settings) -> LocalCluster:
@@ -86,6 +146,9 @@ def _frame_count(source: str, settings: Settings) -> int | None:
     return info.frame_count
 
 
-def _planned(source: str, settings: Settings, parts: int, terminal: Terminal) -> Plan:
+def _planned(source: str, settings: Settings, group: WorkerGroup, terminal: Terminal | None) -> Plan:
+    parts = part_count(_frame_count(source, settings), group.count, settings.cluster)
+    if terminal is None:
+        return make_plan(Path(source), settings, parts)
     with terminal.file_progress(None, title="plan") as progress:
         return make_plan(Path(source), settings, parts, progress=progress.show)

@@ -23,7 +23,7 @@ _MOST_TITLE = 20
 
 
 class RunsTerminal:
-    """The `streamer.run.several.RunsReporter` of the command line.
+    """The `streamer.run.runs_reporter.RunsReporter` of the command line.
 
     Args:
         terminal: where it is shown.

@@ -6,17 +6,15 @@ The run joins the parts while others are still detected; see `streamer.parts.joi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Self
 
-from streamer.cluster.connection import Cluster
 from streamer.config.settings import ClusterSettings
 from streamer.errors import ConfigError
-from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.deliveries import PoolStatus
 from streamer.parts.on_cluster.part_pool import PartPool
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.plan import Plan
 from streamer.parts.values import PartDetections
-from streamer.system.suggestions import counted
 from streamer.system.threads import Thread
 
 _SOON_S = 10.0
@@ -28,29 +26,16 @@ _PARTS_OF_A_WORKER = 4
 
 
 class ClusterSupply:
-    """The `PartSupply` of a cluster. Entering asks Ray for the workers; leaving ends them all.
+    """The `PartSupply` of one file. Entering gives its parts to the workers; leaving takes back what is not detected.
 
     Args:
-        cluster: connected until it is left.
+        group: the workers, until it is left.
         plan: the path of its input is absolute.
-        settings: of the workers.
-        workers: how many, from `worker_count`.
-        extensions: settings of features of other packages.
-        same: compares the workers; the join compares parts with the same.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        plan: Plan,
-        settings: ClusterSettings,
-        workers: int,
-        same: SameWorkers,
-        *,
-        extensions: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        self._cluster, self._settings = cluster, settings
-        self._pool = PartPool(cluster, plan, settings, workers, extensions or {}, same)
+    def __init__(self, group: WorkerGroup, plan: Plan) -> None:
+        self._cluster, self._settings = group.cluster, group.settings
+        self._pool = PartPool(group, plan)
         self._thread = Thread("pool", self._pool.run)
 
     def __enter__(self) -> Self:
@@ -80,12 +65,20 @@ class ClusterSupply:
         soon_s = min(_SOON_S, self._settings.start_s)
         if self._pool.deliveries.wait_for_worker(soon_s):
             return
-        say(f"waiting for workers: each needs {_needs(self._settings)}; the cluster has {_has(self._cluster)}")
-        if not self._pool.deliveries.wait_for_worker(self._settings.start_s - soon_s):
-            raise ConfigError(
-                f"no worker has loaded the detector in {self._settings.start_s:g} s (cluster.start_s): each needs "
-                f"{_needs(self._settings)}, and the cluster has {_has(self._cluster)}"
-            )
+        if not self.status.started:
+            say(f"waiting for room: {self._room()}")
+        if self._pool.deliveries.wait_for_worker(self._settings.start_s - soon_s):
+            return
+        raise ConfigError(
+            f"no worker has loaded the detector in {self._settings.start_s:g} s (cluster.start_s); "
+            + ("it takes longer" if self.status.started else self._room())
+        )
+
+    def _room(self) -> str:
+        needed = {"CPU": self._settings.num_cpus, "GPU": self._settings.num_gpus}
+        needs = " and ".join(f"{amount:g} {name}" for name, amount in needed.items() if amount) or "nothing"
+        has = self._cluster.resources
+        return f"each worker needs {needs}, the cluster has {has.get('CPU', 0):g} CPU and {has.get('GPU', 0):g} GPU"
 
     def wait(self, number: int) -> PartDetections | None:
         """See `PartSupply`. Any thread. Also raises ClusterLost: the cluster went away."""
@@ -125,14 +118,3 @@ def part_count(frames: int | None, workers: int, settings: ClusterSettings) -> i
         return fewest
     shortest, longest = _FRAMES_OF_A_PART
     return max(min(max(fewest, frames // longest), frames // shortest), 1)
-
-
-def _needs(settings: ClusterSettings) -> str:
-    needs = [f"{settings.num_cpus:g} CPU"] if settings.num_cpus else []
-    needs += [f"{settings.num_gpus:g} GPU"] if settings.num_gpus else []
-    return " and ".join(needs) or "nothing"
-
-
-def _has(cluster: Cluster) -> str:
-    resources = cluster.resources
-    return f"{resources.get('CPU', 0):g} CPU and {counted(int(resources.get('GPU', 0)), 'GPU')}"

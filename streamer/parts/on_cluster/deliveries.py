@@ -21,14 +21,16 @@ class PoolStatus:
     Attributes:
         parts: all.
         done: parts that are detected.
-        again: how often a part was given to another worker.
-        workers: that have loaded the detector.
+        again: how often a part was given to another worker, because its worker ended.
+        started: workers that Ray has started.
+        workers: those that have loaded the detector.
         wanted: workers that Ray was asked for.
     """
 
     parts: int
     done: int = 0
     again: int = 0
+    started: int = 0
     workers: int = 0
     wanted: int = 0
 

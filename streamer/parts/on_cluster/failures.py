@@ -6,9 +6,15 @@ import re
 from enum import Enum, auto
 from typing import Any
 
+from streamer.cluster.errors import first_line
 from streamer.errors import ConfigError, StreamerError
 
-_IMPORT = re.compile(r"(?:ModuleNotFoundError|ImportError|AttributeError): ([^\n]*)")
+_NOT_THERE = re.compile(r"No module named '?streamer[\w.]*'?|cannot import name '\w+' from 'streamer[\w.]*'")
+"""What Python says if the package is missing, or is an older one."""
+
+
+_BECAUSE = re.compile(r"The actor died because [^\n.]*")
+"""In the middle of Ray's description of an actor."""
 
 
 class ClusterLost(StreamerError):
@@ -65,18 +71,16 @@ def checked(ray: Any, error: BaseException, address: str) -> None:
             f"no room in the object store of {address}: set cluster.parts to more, shorter parts, cluster.in_flight "
             "to 1, or let the workers read the file by its path"
         ) from error
-    if (found := _IMPORT.search(str(error))) is not None and "streamer" in found[1]:
+    if (found := _NOT_THERE.search(str(error))) is not None:
         raise ConfigError(
-            f"the workers of {address} cannot import this program ({found[1].strip()}): install the same version of "
+            f"the workers of {address} do not have this program ({found[0]}); install the same version of "
             "streamer-video there"
         ) from error
     if failure_of(ray, error) is Failure.CLUSTER:
-        lost = f"the connection to {address} is lost ({reason(error)})"
-        raise ClusterLost(f"{lost}; run again when it is back") from error
+        raise ClusterLost(f"the connection to {address} is lost; run again when it is back") from error
 
 
 def reason(error: BaseException) -> str:
     """What an error of Ray says, in one short line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    line = lines[-1] if lines[0].startswith(("\x1b", "ray::")) else lines[0]
-    return line if len(line) <= 160 else f"{line[:159]}…"
+    because = _BECAUSE.search(str(error))
+    return first_line(error) if because is None else because[0]

@@ -35,78 +35,105 @@ class Refused:
     invalid: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The process does not have the plan: Ray has started it in place of another one."""
+
+
 class PartActor:
-    """The class of Ray's actor.
+    """The class of Ray's actor. It detects parts of several files, one part after the other.
+
+    A plan is known by its digest, once `hello` has brought it.
 
     Args:
-        plan: JSON.
-        detector_workers: frames that the detector works on in parallel, if the plan leaves that open.
+        detector_workers: frames that the detector works on in parallel, if a plan leaves that open.
         extensions: settings of features of other packages.
     """
 
-    def __init__(self, plan: str, detector_workers: int, extensions: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, detector_workers: int, extensions: Mapping[str, Mapping[str, Any]]) -> None:
         # Little happens here: an error would look like a process that died.
-        self._json, self._detector_workers, self._extensions = plan, detector_workers, extensions
-        self._plan: Plan | None = None
-        self._received: ReceivedInput | None = None
-        self._detector: PartDetector | None = None
+        self._detector_workers, self._extensions = detector_workers, extensions
+        self._files: dict[str, _PlannedFile] = {}
+        self._first: PartDetector | None = None
 
-    def hello(self, version: str) -> dict[str, Any]:
+    def hello(self, version: str, plan: str) -> dict[str, Any]:
         """Who this is.
 
         Args:
             version: of the program that asks.
+            plan: of a file, JSON.
 
         Returns:
             `version` of this program, `host`, and `has_input`: whether the file is where the plan has it.
         """
         has_input = False
         if version == program_version():
+            planned = Plan.model_validate_json(plan)
+            self._files.setdefault(planned.digest, _PlannedFile(planned))
             with suppress(StreamerError):
-                check_input(self._planned())
+                check_input(planned)
                 has_input = True
         return {"version": program_version(), "host": socket.gethostname(), "has_input": has_input}
 
-    def receive(self, pieces: Sequence[tuple[int, bytes]]) -> Refused | None:
-        """Take bytes of the input: offsets in the file, and what is there."""
+    def receive(self, digest: str, pieces: Sequence[tuple[int, bytes]]) -> Refused | Unknown | None:
+        """Take bytes of the input of a plan: offsets in the file, and what is there."""
+        file = self._files.get(digest)
+        if file is None:
+            return Unknown()
         try:
-            if self._received is None:
-                planned = self._planned().input
-                self._received = ReceivedInput(Path(planned.path).name, planned.size_bytes)
+            if file.received is None:
+                planned = file.plan.input
+                file.received = ReceivedInput(Path(planned.path).name, planned.size_bytes)
             for offset, data in pieces:
-                self._received.write(offset, data)
+                file.received.write(offset, data)
         except StreamerError as error:
             return _refused(error)
         return None
 
-    def load(self) -> Worker | Refused:
-        """Load the detector, if it is not loaded; the answer has the canary of this worker."""
+    def load(self, digest: str) -> Worker | Refused | Unknown:
+        """Load the detector of a plan, if it is not loaded; the answer has the canary of this worker."""
         try:
-            return self._loaded().worker
+            return Unknown() if digest not in self._files else self._detector(digest).worker
         except StreamerError as error:
             return _refused(error)
 
-    def detect(self, number: int) -> PartDetections | Refused:
-        """Detect a part of the plan."""
+    def detect(self, digest: str, number: int) -> PartDetections | Refused | Unknown:
+        """Detect a part of a plan."""
         try:
-            return self._loaded().detect(self._planned().parts[number])
+            if digest not in self._files:
+                return Unknown()
+            return self._detector(digest).detect(self._files[digest].plan.parts[number])
         except StreamerError as error:
             return _refused(error)
 
-    def _planned(self) -> Plan:
-        if self._plan is None:
-            self._plan = Plan.model_validate_json(self._json)
-        return self._plan
+    def forget(self, digest: str) -> None:
+        """No more parts of a plan are needed."""
+        self._files.pop(digest, None)
 
-    def _loaded(self) -> PartDetector:
-        if self._detector is None:
-            plan = self._planned()
-            settings = plan.detector
-            if not settings.workers:
-                settings = settings.model_copy(update={"workers": self._detector_workers})
-            path = None if self._received is None else self._received.path
-            self._detector = PartDetector(plan, path=path, settings=settings, extensions=self._extensions)
-        return self._detector
+    def _detector(self, digest: str) -> PartDetector:
+        file = self._files[digest]
+        if file.detector is None:
+            path = None if file.received is None else file.received.path
+            if self._first is not None:
+                file.detector = self._first.for_plan(file.plan, path)
+            else:
+                file.detector = self._first = self._loaded(file.plan, path)
+        return file.detector
+
+    def _loaded(self, plan: Plan, path: Path | None) -> PartDetector:
+        settings = plan.detector
+        if not settings.workers:
+            settings = settings.model_copy(update={"workers": self._detector_workers})
+        return PartDetector(plan, path=path, settings=settings, extensions=self._extensions)
+
+
+@dataclass(slots=True)
+class _PlannedFile:
+    """A file of which this process detects parts."""
+
+    plan: Plan
+    received: ReceivedInput | None = None
+    detector: PartDetector | None = None
 
 
 def program_version() -> str:

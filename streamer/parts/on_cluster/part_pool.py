@@ -1,9 +1,8 @@
 """Workers on a Ray cluster, and who detects which part. One thread, `pool`, owns all of it and makes all calls to Ray.
 
-Other threads only put events into its queue, so no wait polls, and every wait can be woken. Ray starts a worker again
-when its process ends (`max_restarts`); its parts are not retried by Ray (`max_task_retries`), which would wait for that
-worker, but given to the next one that is free. A worker that comes back says hello and is compared again: Ray may have
-started it on another machine.
+Other threads only put events into its queue, so no wait polls, and every wait can be woken. The parts of a worker whose
+process ends are given to the next one that is free. A worker that comes back says hello and is compared again: Ray may
+have started it on another machine.
 """
 
 from __future__ import annotations
@@ -17,15 +16,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from streamer.cluster.connection import Cluster
-from streamer.config.settings import ClusterSettings
 from streamer.errors import ConfigError, StreamerError
-from streamer.parts.matching import SameWorkers
 from streamer.parts.on_cluster.deliveries import Deliveries, PoolStatus
 from streamer.parts.on_cluster.failures import ClusterLost, Failure, checked, failure_of, reason
 from streamer.parts.on_cluster.input_blocks import InputBlocks
-from streamer.parts.on_cluster.part_actor import PartActor, Refused, program_version
+from streamer.parts.on_cluster.part_actor import Refused, Unknown, program_version
 from streamer.parts.on_cluster.pool_worker import Answer, Call, PoolWorker, State
+from streamer.parts.on_cluster.worker_group import WorkerGroup
 from streamer.parts.plan import Plan
 from streamer.parts.values import PartDetections, Worker
 
@@ -44,26 +41,14 @@ class PartPool:
     """Gives the parts of a plan to workers.
 
     Args:
-        cluster: connected until `run` has returned.
+        group: the workers, until `run` has returned.
         plan: the path of its input is absolute.
-        settings: of the workers.
-        workers: how many.
-        extensions: settings of features of other packages.
-        same: compares the workers.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        plan: Plan,
-        settings: ClusterSettings,
-        workers: int,
-        extensions: Mapping[str, Mapping[str, Any]],
-        same: SameWorkers,
-    ) -> None:
-        self._ray, self._address = cluster.ray, str(cluster.address)
-        self._plan, self._settings, self._count = plan, settings, workers
-        self._extensions, self._same = extensions, same
+    def __init__(self, group: WorkerGroup, plan: Plan) -> None:
+        self._ray, self._address = group.cluster.ray, str(group.cluster.address)
+        self._group, self._plan, self._digest = group, plan, plan.digest
+        self._settings, self._count, self._same = group.settings, group.count, group.same
         self._events: SimpleQueue[Answer | int | _Close] = SimpleQueue()
         self.deliveries = Deliveries(len(plan.parts), self._events.put)
         self._blocks = InputBlocks(plan, Path(plan.input.path))
@@ -103,23 +88,14 @@ class PartPool:
     # workers
 
     def _start(self) -> None:
-        actor = self._ray.remote(PartActor).options(
-            num_cpus=self._settings.num_cpus,
-            num_gpus=self._settings.num_gpus,
-            max_restarts=-1,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-        )
-        plan, parallel = self._plan.model_dump_json(), max(int(self._settings.num_cpus), 1)
-        extensions = {name: dict(values) for name, values in self._extensions.items()}
-        for number in range(1, self._count + 1):
-            worker = PoolWorker(number, actor.remote(plan, parallel, extensions), self._events.put)
+        for number, actor in enumerate(self._group.actors, 1):
+            worker = PoolWorker(number, actor, self._digest, self._events.put)
             self._workers.append(worker)
             self._say_hello(worker)
         self._show()
 
     def _say_hello(self, worker: PoolWorker) -> None:
-        worker.call(Call.HELLO, program_version())
+        worker.call(Call.HELLO, (program_version(), self._plan.model_dump_json()))
         self._continue(worker)
 
     def _continue(self, worker: PoolWorker) -> None:
@@ -135,9 +111,16 @@ class PartPool:
             raise ClusterLost(f"no worker is left on {self._address}: {why}")
 
     def _end_workers(self) -> None:
+        """The workers do nothing more for this file: one that still detects a part of it begins a new process."""
+        if not self._group.many_files:
+            self._group.end()
+            return
         for worker in self._workers:
             with suppress(Exception):  # the connection is lost, and with it the workers
-                self._ray.kill(worker.actor)
+                if worker.parts:
+                    self._ray.kill(worker.actor, no_restart=False)
+                elif worker.state is not State.LOST:
+                    worker.actor.forget.remote(self._digest)
 
     # answers
 
@@ -150,6 +133,8 @@ class PartPool:
         worker.took(answer)
         if answer.error is not None:
             self._failed(worker, answer, answer.error)
+        elif isinstance(answer.value, Unknown):
+            self._begin_again(worker)
         elif isinstance(answer.value, Refused):
             self._refused(worker, answer, answer.value)
         elif answer.call is Call.HELLO:
@@ -199,11 +184,16 @@ class PartPool:
             worker.failed_starts += 1
         elif not self._warned:
             self._warned = True
-            log.warning("%s ended; its parts are detected again by others (the report counts them)", worker.name)
-        self._give_back(worker)
+            log.warning("%s ended; the part that it had is detected again", worker.name)
         if kind is not Failure.PROCESS or worker.failed_starts > self._settings.retries:
+            self._give_back(worker)
             self._lose(worker, why)
             return
+        self._begin_again(worker)
+
+    def _begin_again(self, worker: PoolWorker) -> None:
+        """Ray has started the process again; it has no plan."""
+        self._give_back(worker)
         worker.begin_life()
         self._say_hello(worker)
 
@@ -253,9 +243,17 @@ class PartPool:
             self.deliveries.put(number, part)
 
     def _show(self) -> None:
-        ready = sum(one.state is State.READY for one in self._workers)
-        total = len(self._plan.parts)
-        self.deliveries.show(PoolStatus(total, total - len(self._undelivered), self._again, ready, self._count))
+        states = Counter(one.state for one in self._workers)
+        self.deliveries.show(
+            PoolStatus(
+                parts=len(self._plan.parts),
+                done=len(self._plan.parts) - len(self._undelivered),
+                again=self._again,
+                started=states[State.LOADING] + states[State.READY],
+                workers=states[State.READY],
+                wanted=self._count,
+            )
+        )
 
     def _translated(self, error: Exception) -> StreamerError:
         try:

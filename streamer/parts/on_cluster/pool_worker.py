@@ -65,6 +65,7 @@ class PoolWorker:
     Args:
         number: from 1.
         actor: Ray's handle.
+        digest: of the plan.
         answered: gets the answers, on a thread of Ray.
 
     Attributes:
@@ -76,9 +77,10 @@ class PoolWorker:
         sent: blocks of the input that its process has; None if it reads the file itself.
     """
 
-    def __init__(self, number: int, actor: Any, answered: Callable[[Answer], None]) -> None:
+    def __init__(self, number: int, actor: Any, digest: str, answered: Callable[[Answer], None]) -> None:
         self.number = number
         self.actor = actor
+        self._digest = digest
         self._answered = answered
         self.state = State.STARTING
         self.life = 0
@@ -143,6 +145,7 @@ class PoolWorker:
             value = None if error is not None else future.result()
             self._answered(Answer(self, life, call, part, value, error))
 
-        method = getattr(self.actor, call.value)
-        reference = method.remote() if argument is None else method.remote(argument)
+        # The greeting brings the plan; the other calls name it.
+        arguments = argument if call is Call.HELLO else (self._digest, *([] if argument is None else [argument]))
+        reference = getattr(self.actor, call.value).remote(*arguments)
         reference.future().add_done_callback(answer)
