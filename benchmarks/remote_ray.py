@@ -115,36 +115,37 @@ def outage(clip: Path, outage_s: float) -> None:
     """Print what a live run does while the head is away."""
     gcs_port, port = free_ports(2)
     back_s: list[float] = []
-    ended = Event()
-    heads = ExitStack()
+    ready, playing, ended = Event(), Event(), Event()
 
-    def start() -> RayHead:
-        head = heads.enter_context(ray_head(cpus=2, ports=(gcs_port, port)))
-        serve(head, "pool", "starter")
-        return head
-
-    def interrupt(head: RayHead) -> None:
-        time.sleep(BEFORE_S)
-        head.kill()
+    def run_heads() -> None:
+        with ray_head(cpus=2, ports=(gcs_port, port)) as head:
+            serve(head, "pool", "starter")
+            ready.set()
+            playing.wait()
+            time.sleep(BEFORE_S)
+            head.kill()
         time.sleep(outage_s)
-        start()
-        back_s.append(time.monotonic())
-        ended.wait()
+        with ray_head(cpus=2, ports=(gcs_port, port)) as head:
+            serve(head, "pool", "starter")
+            back_s.append(time.monotonic())
+            ended.wait()
 
-    with heads:
-        head = start()
-        killer = Thread(target=interrupt, args=(head,))
-        watch(clip, f"{head.address}/pool", outage_s, killer, back_s)
+    heads = Thread(target=run_heads, daemon=True)
+    heads.start()
+    ready.wait()
+    try:
+        watch(clip, f"ray://127.0.0.1:{port}/pool", outage_s, playing, back_s)
+    finally:
         ended.set()
-        killer.join()
+        heads.join()
 
 
-def watch(clip: Path, detector: str, outage_s: float, killer: Thread, back_s: list[float]) -> None:
+def watch(clip: Path, detector: str, outage_s: float, playing: Event, back_s: list[float]) -> None:
     """Play the clip as a live source until frames are detected again."""
     ages_s: list[float] = []
     detected_s: float | None = None
     with streamer.open(str(clip), detector=detector, settings={"source.live": True}) as scenes:
-        killer.start()
+        playing.set()
         ledger, gone, ends_s = scenes.stats.ledger, 0, time.monotonic() + BEFORE_S + outage_s + PATIENCE_S
         killed_s = time.monotonic() + BEFORE_S + outage_s / 2
         for scene in scenes:
