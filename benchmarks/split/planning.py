@@ -5,8 +5,8 @@
 The clip is the 1280x720 clip of the demo, `times` times in a row (132 frames each), without its sound. The last of 64
 parts is opened twice, in turns: sought, and read from the start of the file. Damaged files are 400 frames of 320x180
 with a keyframe every 12 frames (H.265, open groups), with eight runs of up to 200 random bytes. The frames of nine
-parts are compared with those of a run over the whole file; the join must detect those that differ. They are decoded
-by one thread: with several, two runs over a damaged file differ as well.
+parts are compared with those of a run over the whole file; the join must detect those that differ. They are decoded by
+one thread: with several, two runs over a damaged file differ as well.
 """
 
 from __future__ import annotations

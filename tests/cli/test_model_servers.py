@@ -86,7 +86,7 @@ def test_a_plan_does_not_contain_a_login(program: Program, clip: Path) -> None:
     name = "kserve+http://me:s3cr3t-of-mine@127.0.0.1:9/v2/models/yolo"
     result = program("plan", clip, "--parts", "2", "-o", "plan.json", "--detector", name)
     assert result.code == 2
-    assert "has a login, which the plan would show" in result.errors
+    assert "has a login, which the plan would store" in result.errors
     assert "s3cr3t" not in result.errors
     assert not (program.folder / "plan.json").exists()
 

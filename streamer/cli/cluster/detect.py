@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
     from streamer.parts.detecting import PartDetector
     from streamer.parts.plan import Part, Plan
-    from streamer.parts.values import FrameDetections
     from streamer.parts.worker.journal import Journal
 
 _OTHERS = "the frames of an unfinished run are not used: its plan, model or machine computes other numbers"
@@ -106,48 +105,15 @@ def _detect(detector: PartDetector, part: Part, plan: Plan, journal: Journal, pa
     done = journal.begin(detector.empty(part), refused=lambda: say(_OTHERS))
     if done:
         say(f"going on after {len(done)} frames of an unfinished run")
-    count = _Count(len(done))
     title = f"part {part.number} of {len(plan.parts)}"
     try:
         with terminal.file_progress(part.frames or None, title=title) as progress:
-            added = count.adding_to(journal.add)
-            made = detector.detect(part, on_frame=added, on_progress=count.failing(progress.show), done=done)
+            made = detector.detect(part, on_frame=journal.add, on_progress=progress.show, done=done)
         write_part(made, path)
     except (Interrupted, KeyboardInterrupt, StreamerError):
-        if count.frames:
-            say(f"{count.frames} frames are kept in {journal.path}; the same command goes on with them")
+        if journal.count:
+            say(f"{journal.count} frames are kept in {journal.path}; the same command goes on with them")
         raise
     journal.remove()
     boxes = sum(len(frame.detections) for frame in made.frames.values())
-    left = f"; {count.failed} frames failed, and are left to the join" if count.failed else ""
-    say(f"written: {path}, {len(made.frames)} frames, {boxes} detections{left}")
-
-
-class _Count:
-    """Counts frames.
-
-    Args:
-        frames: how many are in the journal at the start.
-    """
-
-    def __init__(self, frames: int) -> None:
-        self.frames = frames
-        self.failed = 0
-
-    def adding_to(self, add: Callable[[FrameDetections], None]) -> Callable[[FrameDetections], None]:
-        """Count each frame after it was added to the journal."""
-
-        def added(frame: FrameDetections) -> None:
-            add(frame)
-            self.frames += 1
-
-        return added
-
-    def failing(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        """Keep the number of failed frames."""
-
-        def shown(done: int, failed: int) -> None:
-            self.failed = failed
-            show(done, failed)
-
-        return shown
+    say(f"written: {path}, {len(made.frames)} frames, {boxes} detections")

@@ -66,9 +66,9 @@ def is_timeout(error: BaseException) -> bool:
     import requests
     import urllib3
 
-    # A refused connection is a ConnectTimeoutError of urllib3, too.
-    kinds = (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError)
-    return any(isinstance(one, kinds) for one in _chain(error))
+    # A refused connection is a ConnectTimeoutError of urllib3, too; a TimeoutError with a number is one of the system.
+    kinds = (requests.Timeout, urllib3.exceptions.ReadTimeoutError)
+    return any(isinstance(one, kinds) or (isinstance(one, TimeoutError) and one.errno is None) for one in _chain(error))
 
 
 def reason(address: ModelAddress, error: BaseException) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 256 * 2**20
 """Bytes. The outputs of detectors have less than 10 MB."""
+CONNECT_S = 5.0
+"""Longest wait for a connection, however long the answer may take: a host that comes back answers the next attempt."""
 Body = Sequence[bytes | memoryview]
 
 
@@ -87,7 +89,8 @@ class Connection:
             answer = self._send(prepared, limit_s)
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             if answers.is_timeout(error):
-                raise DetectorUnreachable(answers.late(self.address, limit_s)) from error
+                waited_s = min(limit_s, CONNECT_S) if isinstance(error, requests.ConnectTimeout) else limit_s
+                raise DetectorUnreachable(answers.late(self.address, waited_s)) from error
             raise DetectorUnreachable(answers.reason(self.address, error)) from error
         if answer.status in answers.LOGIN:
             with suppress(ConfigError):  # the file may be gone while it is replaced
@@ -95,8 +98,9 @@ class Connection:
         return answer
 
     def _send(self, prepared: requests.PreparedRequest, limit_s: float) -> Answer:
+        limits_s = min(limit_s, CONNECT_S), limit_s
         with self._session.send(
-            prepared, stream=True, timeout=limit_s, allow_redirects=False, proxies=self._proxies
+            prepared, stream=True, timeout=limits_s, allow_redirects=False, proxies=self._proxies
         ) as response:
             length = int(response.headers.get("Content-Length", -1))
             body = b"" if length > LONGEST_ANSWER else response.raw.read(LONGEST_ANSWER + 1, decode_content=True)

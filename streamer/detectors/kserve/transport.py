@@ -23,6 +23,8 @@ from streamer.network import certificates
 _PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 5, 2, 3
 """A host that was switched off sends nothing. The system then asks for an answer: after so long, so often, so many
 times."""
+_UNACKNOWLEDGED_MS = 11_000
+"""A host that was switched off while it got a frame does not acknowledge it; the connection then ends after so long."""
 
 
 def tls_context(address: ModelAddress, settings: RemoteSettings) -> ssl.SSLContext | None:
@@ -108,6 +110,7 @@ def _pool(pool: Any, connection: Any, limit: TimeLimit, *arguments: Any, **optio
 def _socket_options() -> list[tuple[int, int, int]]:
     options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     named = {"TCP_KEEPIDLE": _PROBE_AFTER_S, "TCP_KEEPINTVL": _PROBE_EVERY_S, "TCP_KEEPCNT": _PROBES}
+    named |= {"TCP_USER_TIMEOUT": _UNACKNOWLEDGED_MS}
     return options + [
         (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in named.items() if hasattr(socket, name)
     ]

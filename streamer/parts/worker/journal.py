@@ -44,6 +44,9 @@ class Journal:
         output: the file of the part; its folder exists.
         waiting: called once if another process works on the same part, before waiting for it.
 
+    Attributes:
+        count: frames in it.
+
     Raises:
         SinkUnavailable: the folder is not writable.
     """
@@ -52,6 +55,7 @@ class Journal:
         self.path = journal_path(output)
         self._output = output
         self._waiting = waiting
+        self.count = 0
         self._file = -1
         self._end = 0
 
@@ -113,6 +117,7 @@ class Journal:
                 frames[frame.pts] = frame
                 self._end = end
             os.ftruncate(self._file, self._end)
+            self.count = len(frames)
             return frames
         if len(records) > 1:
             refused()
@@ -130,6 +135,7 @@ class Journal:
         found = frame.detections
         head = _FRAME.pack(frame.pts, frame.picture_digest, len(found))
         self._append(_record(head + b"".join(one.tobytes() for one in (found.boxes, found.scores, found.labels))))
+        self.count += 1
 
     def remove(self) -> None:
         """The part is complete."""
