@@ -1,8 +1,8 @@
 """What a server says about a model: inputs, outputs, and names of classes where it has them. Main thread.
 
 Triton also has `/config` (its extension `model_configuration`), whose `parameters` its operator chooses. The keys that
-exporters write into ONNX files have the same meaning there, such as `names` and `imgsz`. Ultralytics' guide to Triton has
-all of them in one parameter, `metadata`.
+exporters write into ONNX files have the same meaning there, such as `names` and `imgsz`. Ultralytics' guide to Triton
+has all of them in one parameter, `metadata`.
 """
 
 from __future__ import annotations
