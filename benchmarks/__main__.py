@@ -18,6 +18,7 @@ ALL = (
     "detector_calls",
     "onnx_calls",
     "remote",
+    "remote_ray",
     "suppression",
     "live_age",
     "glass_to_glass",

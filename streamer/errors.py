@@ -12,6 +12,8 @@ class StreamerError(Exception):
     """Base class of all errors. The message is meant for users."""
 
     exit_code = 1
+    ends_all_runs = False
+    """Of several runs, none can succeed."""
 
 
 class Interrupted(Exception):
@@ -59,6 +61,7 @@ class ModelError(StreamerError):
     """A model cannot be downloaded, verified or loaded."""
 
     exit_code = 2
+    ends_all_runs = True
 
 
 class DetectorError(StreamerError):

@@ -63,7 +63,7 @@ class BatchOutputs:
             mot=Path("{name}.txt") if self.mot else None,
             report=Path("{name}.report.json"),
             overwrite=self.overwrite,
-            out_dir=self.folder / Path(name).parent,
+            out_dir=self.folder / Path(name.replace("%", "_")).parent,  # %H would be a part of the time
         )
         for entry in outputs.entries:
             if sink_class(entry).file_of(entry) is None:

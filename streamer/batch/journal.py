@@ -125,8 +125,8 @@ class Journal:
         Raises:
             SinkError: it cannot be written.
         """
-        # JSON of Python: names of files may have bytes that are not UTF-8 (PEP 383), which pydantic refuses.
-        line = json.dumps(entry.model_dump(mode="json", exclude_defaults=True)).encode() + b"\n"
+        # JSON of Python: names of files may have bytes that are not UTF-8 (PEP 383), which that of pydantic loses.
+        line = json.dumps(entry.model_dump(exclude_defaults=True)).encode() + b"\n"
         with self._lock:
             try:
                 self._write(line)

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
-from streamer.cluster import ray_client, ray_local
+from streamer.cluster import quiet, ray_client, ray_local
 from streamer.cluster.errors import ClusterUnavailable
 from streamer.cluster.figures import ObjectStoreFigures, object_store_figures
-from streamer.cluster.quiet import quiet_environment, quiet_loggers
 from streamer.cluster.ray_local import LocalCluster
 from streamer.errors import ConfigError
 from streamer.system.threads import Thread
@@ -132,8 +131,7 @@ def connect(
         return
     if not _connection_lock.acquire(blocking=False):
         raise ConfigError(f"cannot connect to {where}: this process is connected to a cluster already")
-    released = _Once(_connection_lock.release)
-    holder = _Holder(where, local or LocalCluster(), namespace, timeout_s, reconnect_s, released)
+    holder = _Holder(where, local or LocalCluster(), namespace, timeout_s, reconnect_s)
     try:
         ray = holder.connected(timeout_s)
         _restore_signal_handlers()
@@ -152,38 +150,17 @@ def _restore_signal_handlers() -> None:
             signal.signal(number, signal.getsignal(number) or signal.SIG_DFL)
 
 
-class _Once:
-    """Calls a function at most once, from any thread."""
-
-    def __init__(self, function: Any) -> None:
-        self._calls = SimpleQueue[Any]()
-        self._calls.put(function)
-
-    def __call__(self) -> None:
-        try:
-            self._calls.get_nowait()()
-        except Empty:
-            return
-
-
 class _Holder:
-    """The thread that connects, waits and disconnects."""
+    """The thread that connects, waits, disconnects and then releases the lock of the process's connection."""
 
     def __init__(
-        self,
-        address: ClusterAddress,
-        local: LocalCluster,
-        namespace: str,
-        timeout_s: float,
-        reconnect_s: int,
-        released: _Once,
+        self, address: ClusterAddress, local: LocalCluster, namespace: str, timeout_s: float, reconnect_s: int
     ) -> None:
         self._address = address
         self._local = local
         self._namespace = namespace
         self._timeout_s = timeout_s
         self._reconnect_s = reconnect_s
-        self._released = released
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._ended = threading.Event()
         self._thread = Thread("cluster", self._hold, shared=True)
@@ -208,12 +185,13 @@ class _Holder:
 
     def _hold(self) -> None:
         try:
-            with quiet_environment(self._reconnect_s), quiet_loggers():
+            quiet.silence()
+            with quiet.quiet_environment(self._reconnect_s):
                 self._connect_and_wait()
         except BaseException as error:  # `connected` raises it on the thread that waits
             self._answers.put(error)
         finally:
-            self._released()
+            _connection_lock.release()
 
     def _connect_and_wait(self) -> None:
         address = self._address

@@ -28,7 +28,6 @@ def quiet_environment(reconnect_s: int) -> Iterator[None]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
         "RAY_CLIENT_RECONNECT_GRACE_PERIOD": str(reconnect_s),
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # an actor without a GPU keeps its environment, and Ray says nothing
         "GRPC_VERBOSITY": "NONE",
     }
     before = {name: os.environ.get(name) for name in wanted}
@@ -41,21 +40,13 @@ def quiet_environment(reconnect_s: int) -> Iterator[None]:
                 os.environ.pop(name, None)
 
 
-@contextmanager
-def quiet_loggers() -> Iterator[None]:
-    """No line of Ray's loggers reaches the terminal; afterwards too, because its threads end later."""
-    silence()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"ray\.")
-        yield
-
-
 def silence() -> None:
-    """Called again after connecting: Ray sets its loggers up then.
+    """No line of Ray reaches the terminal from now on, for its threads end later than a connection.
 
-    Ray prints errors of its own processes to standard output, such as that of a worker that ended, also with
-    `log_to_driver=False`; it has no option against that.
+    Called again after connecting: Ray sets its loggers up then. It prints errors of its own processes to standard
+    output, such as that of a worker that ended, also with `log_to_driver=False`; it has no option against that.
     """
+    warnings.filterwarnings("ignore", module=r"ray\.")
     prints = sys.modules.get("ray._private.worker")
     if prints is not None and hasattr(prints, "print_to_stdstream"):
         prints.print_to_stdstream = _print_nothing  # type: ignore[attr-defined]

@@ -110,7 +110,7 @@ def _refusal(grpc: Any, where: str, error: Any) -> str:
         sent = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
         return f"{where} {'refuses the token' if sent else 'needs a token'}; {_token_remedy()}"
     if code == grpc.StatusCode.UNIMPLEMENTED:
-        return f"{where} is another port of Ray; give that of its server for clients (--ray-client-server-port, 10001)"
+        return f"{where} is another port of Ray; give that of its server for clients, usually 10001"
     return f"no cluster at {where}: something else answers there ({code.name.lower().replace('_', ' ')})"
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from streamer.config.settings import Settings
 from streamer.detectors.shared import SharedDetectors
-from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, StreamerError
+from streamer.errors import ConfigError, DetectorHung, Interrupted, StreamerError
 from streamer.flow.threads import ThreadGroup
 from streamer.observe.run_name import input_name
 from streamer.run.inputs import PlannedRun, listed
@@ -129,7 +129,7 @@ class SeveralRuns:
 
         Raises:
             Interrupted: `stop` was called or a window was closed. Complete outputs stay.
-            ConfigError, ModelError: the settings or the model do not work, so no run can succeed.
+            StreamerError: the settings, the model or the cluster do not work, so no run can succeed.
             RunsFailed: some runs failed; all have been tried, unless the disk is full.
         """
         self._on_ready, began_s = on_ready, time.monotonic()
@@ -198,7 +198,7 @@ class SeveralRuns:
                     self._changed.notify_all()
 
     def _begun(self) -> tuple[int, RunReporter] | None:
-        """The number of the next run, which has a session now; None if there is none."""
+        """The number of the next run, which counts as in progress now, and its reporter; None if there is none."""
         with self._changed:
             number = self._next
             if self._ends or number == len(self._runs):
@@ -232,7 +232,7 @@ class SeveralRuns:
             with input_name(source), self._parts.of(run.source) as (settings, own):
                 self._session(number, run, settings, own, reporter).run(on_ready=self._ready)
         except (Exception, KeyboardInterrupt) as error:  # a bug ends one run, too
-            if isinstance(error, ModelError) or (isinstance(error, ConfigError) and not self._is_ready):
+            if getattr(error, "ends_all_runs", False) or (isinstance(error, ConfigError) and not self._is_ready):
                 raise
             return Outcome(source, reporter.figures, error)
         return Outcome(source, reporter.figures)

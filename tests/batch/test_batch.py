@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_each_file_has_its_outputs_in_the_folders_of_the_inputs() -> None:
     assert files() == {f"{name}.{kind}" for name in ("a", "b", "day/a") for kind in kinds}
     assert json.loads(Path("out/day/a.report.json").read_text())["state"] == "complete"
     assert ScriptedDetector.built == 1
+
+
+def test_any_name_of_a_folder_is_a_folder() -> None:
+    for name in ("50%", "%H", "{name}", "-o", "caf\udce9", "[1]"):
+        Path("v", name).mkdir()
+        shutil.copy("v/b.mp4", Path("v", name, "%d.mp4"))
+    run(video=False)
+    folders = {str(Path(name).parent) for name in files()}
+    assert folders == {".", "day", "50_", "_H", "{name}", "-o", "caf\udce9", "[1]"}
+    assert run(video=False).ran == []
 
 
 def test_a_batch_that_is_done_does_nothing_more() -> None:

@@ -60,6 +60,7 @@ def test_a_name_need_not_be_text(tmp_path: Path) -> None:
         journal.add(entry("caf\udce9.mp4"))
     with Journal(tmp_path) as journal:
         assert journal.entry("caf\udce9.mp4") is not None
+        assert journal.has_written("caf\udce9.mp4.jsonl")
 
 
 def test_nothing_is_written_before_the_first_entry(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from streamer.values.states import Overlay
 from tests.cli.program import Program
 
 COMMANDS = [
-    "run", "replay", "demo", "track", "probe", "models list", "models fetch", "models check", "models labels",
+    "run", "batch", "replay", "demo", "track", "probe", "models list", "models fetch", "models check", "models labels",
     "evaluate tracking", "evaluate streaming", "evaluate video",
     "reload", "cameras list", "cameras add", "cameras remove", "cameras restart",
 ]  # fmt: skip

@@ -60,7 +60,7 @@ class RayDetector(RemoteDetector, DetectorFeature):
         if settings.min_score is not None and settings.min_score < lowest:
             raise ConfigError(
                 f"{address} reports scores from {lowest:g} on, so detector.min_score cannot be {settings.min_score:g}; "
-                f"start the pool with --set detector.min_score={settings.min_score:g}"
+                f"start the pool with detector.min_score={settings.min_score:g}"
             )
         is_live = context.info is not None and context.info.live
         count = settings.workers or (1 if is_live else card.workers)

@@ -77,7 +77,10 @@ class ClusterSupply:
     def _room(self) -> str:
         needed = {"CPU": self._settings.num_cpus, "GPU": self._settings.num_gpus}
         needs = " and ".join(f"{amount:g} {name}" for name, amount in needed.items() if amount) or "nothing"
-        has = self._cluster.resources
+        try:
+            has = self._cluster.resources
+        except Exception:  # the connection is lost, which the pool finds out
+            return f"each worker needs {needs}"
         return f"each worker needs {needs}, the cluster has {has.get('CPU', 0):g} CPU and {has.get('GPU', 0):g} GPU"
 
     def wait(self, number: int) -> PartDetections | None:

@@ -20,6 +20,8 @@ _BECAUSE = re.compile(r"The actor died because [^\n.]*")
 class ClusterLost(StreamerError):
     """The cluster went away during the run, or has no worker left."""
 
+    ends_all_runs = True
+
 
 class Failure(Enum):
     """What has failed."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 from streamer.cluster.connection import Cluster
 from streamer.config.settings import ClusterSettings
 from streamer.parts.matching import SameWorkers
+from streamer.parts.on_cluster.failures import checked
 from streamer.parts.on_cluster.part_actor import PartActor
 
 
@@ -56,7 +57,11 @@ class WorkerGroup:
             scheduling_strategy="SPREAD",
         )
         parallel = max(int(self.settings.num_cpus), 1)
-        self.actors = [actor.remote(parallel, self._extensions) for _ in range(self.count)]
+        try:
+            self.actors = [actor.remote(parallel, self._extensions) for _ in range(self.count)]
+        except Exception as error:  # of Ray, in a call that only sends
+            checked(self.cluster.ray, error, str(self.cluster.address))
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:

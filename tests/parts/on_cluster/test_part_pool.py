@@ -281,6 +281,17 @@ def test_without_room_the_message_says_what_is_missing() -> None:
     assert told == ["no worker has started yet: each worker needs 1 CPU and 1 GPU, the cluster has 4 CPU and 0 GPU"]
 
 
+def test_a_cluster_that_is_lost_while_workers_start_is_one_line() -> None:
+    def lost() -> dict[str, float]:
+        fake.next("hello").answer.set_exception(ConnectionError("gone"))
+        raise ValueError("Cannot invoke RPC on closed channel!")
+
+    with pool(start_s=0.1) as (fake, supply):
+        fake.cluster_resources = lost  # type: ignore[attr-defined]
+        with pytest.raises((ClusterLost, ConfigError), match=r"connection to local is lost|no worker has loaded"):
+            supply.start(print)
+
+
 @pytest.mark.parametrize(
     ("settings", "resources", "count"),
     [
