@@ -10,6 +10,7 @@ from streamer.config.section import validated
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.parts.plan import FORMAT, Plan
 from streamer.parts.planning import edges_digest
+from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 
 _MOST_BYTES = 64 << 20
