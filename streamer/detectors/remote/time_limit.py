@@ -38,7 +38,7 @@ class TimeLimit:
         self._closed = False
 
     def begin(self, limit_s: float, connect_s: float = CONNECT_S) -> None:
-        """A request begins, and takes no longer than this; if it needs a connection, that no longer than `connect_s`."""
+        """A request begins, and takes no longer than this; a connection that it needs, no longer than `connect_s`."""
         self._ends_s, self._connect_s = time.monotonic() + limit_s, connect_s
 
     def left_s(self) -> float:

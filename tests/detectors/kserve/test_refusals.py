@@ -184,6 +184,29 @@ def test_an_answer_that_says_another_length(server: ModelServer, size: int) -> N
     assert f"output0 has {size} bytes" in refusal(server.url("yolov8"))
 
 
+@pytest.mark.parametrize(
+    ("datatype", "shape", "size"),
+    [("BYTES", "[1000000000000]", "0"), ("BYTES", "[1e400]", "0"), ("FP32", "[1e400]", "8"), ("FP32", "[1]", "1e400")],
+)
+def test_an_answer_with_numbers_beyond_all_memory(server: ModelServer, datatype: str, shape: str, size: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        output = f'"name": "output0", "datatype": "{datatype}", "shape": {shape}'
+        head = f'{{"outputs": [{{{output}, "parameters": {{"binary_data_size": {size}}}}}]}}'.encode()
+        return web.Response(body=head + bytes(8), headers={"Inference-Header-Content-Length": str(len(head))})
+
+    server.instead["/infer"] = answer
+    assert "the server's answer is no binary tensor data" in refusal(server.url("yolov8"))
+
+
+def test_a_model_with_an_endless_axis(server: ModelServer) -> None:
+    async def describe(_: web.Request) -> web.Response:
+        tensor = '[{"name": "a", "datatype": "FP32", "shape": [1e400]}]'
+        return web.Response(text=f'{{"name": "yolov8", "inputs": {tensor}, "outputs": {tensor}}}')
+
+    server.instead["/yolov8"] = describe
+    assert "does not describe a model" in refusal(server.url("yolov8"))
+
+
 def test_a_server_that_sends_a_byte_now_and_then(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "LIMIT_S", 0.5)
     ended = threading.Event()

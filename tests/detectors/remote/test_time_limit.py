@@ -18,7 +18,7 @@ LONG_S = 3600.0
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of two hosts, 127.0.0.2 and 127.0.0.3, that answer no request for a connection: their queues are full."""
+    """A port at which 127.0.0.2 and 127.0.0.3 answer no request for a connection: their queues are full."""
     with ExitStack() as stack:
         port = 0
         for host in ("127.0.0.2", "127.0.0.3"):
