@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http
 import http.client
-import secrets
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -45,7 +44,6 @@ class PoolModel:
     def __init__(self, link: PoolLink, min_score: float | None) -> None:
         self._link = link
         self._min_score = None if min_score is None else np.float32(min_score)
-        self._sender = secrets.token_hex(8)
         self._connection: http.client.HTTPConnection | None = None
         self._card: PoolCard | None = None
         self._limit = TimeLimit()
@@ -72,7 +70,11 @@ class PoolModel:
         for _ in range(_QUESTIONS):
             sent = self._link.conversions.get((frame.width, frame.height))
             left_s = ends_s - time.monotonic()
-            headers = {wire.FRAME: wire.described(frame, sent), wire.LIMIT: f"{left_s:.4f}", wire.SENDER: self._sender}
+            headers = {
+                wire.FRAME: wire.described(frame, sent),
+                wire.LIMIT: f"{left_s:.4f}",
+                wire.SENDER: self._link.sender,
+            }
             answer = self._call("POST", wire.DETECT, left_s, headers, () if sent is None else sent.of(frame))
             if answer.status != http.HTTPStatus.PRECONDITION_REQUIRED:
                 return self._detections(answer)
