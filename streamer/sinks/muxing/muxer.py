@@ -21,6 +21,8 @@ SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The tested containers; others work if FFmpeg writes them."""
 _NO_VIDEO = ("none", "png")  # png is the cover picture of audio formats
 _BUFFER_BYTES = 1 << 18
+_WITH_RANDOM_IDS = ("matroska", "webm")
+"""FFmpeg gives the file and its tracks random ids unless it is to be bit-exact; two runs would never be equal."""
 
 
 class Muxer:
@@ -72,6 +74,8 @@ class Muxer:
         Raises:
             SinkUnavailable: the container refuses one of the streams, or the disk the first bytes.
         """
+        if self.kind in _WITH_RANDOM_IDS:
+            options = {"fflags": "+bitexact", **options}
         if isinstance(self._file, CrashSafeFile):
             self.second_pass = second_pass(self.kind, options)
             options = crash_safe_options(self.kind, options, index_first=self.index_first)
