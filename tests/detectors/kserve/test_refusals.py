@@ -269,6 +269,34 @@ def test_a_server_that_speaks_another_protocol() -> None:
     assert "it does not speak HTTP" in message
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_missing_or_refuses(server: ModelServer, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the proxy, not the server, and has no login of either."""
+    name = server.url("yolov8").replace("+http:", f"+{scheme}:")
+    monkeypatch.setenv("no_proxy", "")
+    for proxy, reason in (
+        (f"127.0.0.1:{free_port()}", "through the proxy of HTTP_PROXY or HTTPS_PROXY: connection refused"),
+        (f"127.0.0.1:{refusing_proxy()}", "407"),
+    ):
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:of-the-proxy@{proxy}")
+        message = refusal(name)
+        assert reason in message
+        assert "of-the-proxy" not in message
+
+
+def refusing_proxy() -> int:
+    """The port of a proxy that answers one request, and wants another login."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with listening, listening.accept()[0] as connected:
+            connected.recv(10_000)
+            connected.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    return int(listening.getsockname()[1])
+
+
 def test_a_server_without_tls(server: ModelServer) -> None:
     assert "no TLS connection" in refusal(server.url("yolov8").replace("+http:", "+https:"))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.ray import detector, link, pools
 from streamer.detectors.ray.address import PoolAddress
 from streamer.detectors.ray.link import PoolLink
@@ -108,7 +109,7 @@ def test_a_later_run_looks_for_the_pool_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(link, "card_of", take)
     clock = Clock()
     known = detector._Known(clock)
-    settings = detector.DetectorSettings(name="ray://127.0.0.1:1/pool")
+    settings = DetectorSettings(name="ray://127.0.0.1:1/pool")
     assert known.card(settings) is known.card(settings) is OLD
     clock.now_s += 60
     assert known.card(settings) is OTHER
