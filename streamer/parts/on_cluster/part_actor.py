@@ -6,6 +6,7 @@ read by a worker with another version of this program, which is refused then.
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.parts.detecting import PartDetector
 from streamer.parts.on_cluster.received_input import ReceivedInput
 from streamer.parts.plan import Plan
@@ -28,7 +29,8 @@ class Refused:
 
     Attributes:
         message: one line.
-        invalid: a setting, the file or the model is wrong, so no other worker can succeed either.
+        invalid: a setting or the model is wrong, so no other worker can succeed either. A file that cannot be read may
+            be so on this worker only.
     """
 
     message: str
@@ -68,7 +70,7 @@ class PartActor:
         """
         has_input = False
         if version == program_version():
-            planned = Plan.model_validate_json(plan)
+            planned = Plan.model_validate(json.loads(plan))
             self._files.setdefault(planned.digest, _PlannedFile(planned))
             with suppress(StreamerError):
                 check_input(planned)
@@ -142,4 +144,5 @@ def program_version() -> str:
 
 
 def _refused(error: StreamerError) -> Refused:
-    return Refused(str(error), isinstance(error, ConfigError) or error.exit_code == ConfigError.exit_code)
+    is_invalid = error.exit_code == ConfigError.exit_code and not isinstance(error, SourceUnavailable)
+    return Refused(str(error), is_invalid)
