@@ -21,7 +21,7 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext, Extensions
 from streamer.flow.queues import Closed
 from streamer.interfaces import StreamInfo
-from streamer.parts.matching import OF_THIS_MACHINE, planned_extensions
+from streamer.parts.matching import OF_THIS_MACHINE, named_anywhere, planned_extensions
 from streamer.parts.part_source import PartSource
 from streamer.parts.plan import Part, Plan
 from streamer.parts.values import FrameDetections, PartDetections
@@ -180,6 +180,7 @@ def settings_of_worker(plan: Plan, own: DetectorSettings) -> DetectorSettings:
         ConfigError: a setting that differs from the plan's and belongs to it, or another path of a model whose
             checksum the plan does not have.
     """
+    own = named_anywhere(own)
     given = {name: getattr(own, name) for name in own.model_fields_set}
     if own.name == _AUTO:  # what it means has been decided by the plan
         given.pop("name", None)

@@ -8,8 +8,10 @@ thread.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from streamer.classes.class_filter import ClassFilter
@@ -22,6 +24,7 @@ from streamer.errors import ConfigError
 from streamer.features import Extensions
 from streamer.parts.plan import Plan
 from streamer.parts.values import Worker
+from streamer.system import paths
 from streamer.values.labels import LabelTable
 
 S = TypeVar("S", bound=Section)
@@ -49,12 +52,24 @@ def joined_settings(plan: Plan, settings: Settings) -> Settings:
     every_frame = planned.every in (1, "auto") and planned.fps is None
     free = OF_DETECTIONS | (OF_CADENCE if every_frame else frozenset())
     fields = set(DetectorSettings.model_fields) - OF_THIS_MACHINE - {"name"}
-    detector = _as_planned("detector", settings.detector, planned, fields, free)
-    detector = detector.model_copy(update={"name": _name_here(plan, settings.detector)})
+    given = named_anywhere(settings.detector)
+    detector = _as_planned("detector", given, planned, fields, free)
+    detector = detector.model_copy(update={"name": _name_here(plan, given)})
     frames = validated(SourceSettings, plan.source, "source")
     source = _as_planned("source", settings.source, frames, set(plan.source), frozenset())
     extensions = planned_extensions(plan, settings.extensions)
     return settings.model_copy(update={"detector": detector, "source": source, "extensions": extensions})
+
+
+def named_anywhere(settings: DetectorSettings) -> DetectorSettings:
+    """With absolute paths of the model and of its label map: a worker may run in another folder."""
+    here = {}
+    for field in ("name", "label_map"):
+        value = getattr(settings, field)
+        path = Path(value or "").expanduser()
+        if value and (path.suffix or os.sep in value) and paths.exists(path):
+            here[field] = str(path.absolute())
+    return settings.model_copy(update=here)
 
 
 def planned_extensions(plan: Plan, given: Extensions) -> dict[str, Mapping[str, Any]]:

@@ -17,12 +17,12 @@ from pathlib import Path
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors.selection import chosen, is_recorded, model_sha256, own_section
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
+from streamer.parts.matching import named_anywhere
 from streamer.parts.plan import Plan, PlannedInput
 from streamer.parts.splitting.packet_index import PacketIndex, read_index
 from streamer.parts.splitting.split import Timeline, split
@@ -66,7 +66,7 @@ def make_plan(
         raise ConfigError(f"a plan has 1 to {MOST_PARTS} parts, not {parts}")
     _check_settings(settings)
     source = _file_source(str(path), settings.source)
-    detector = _named_anywhere(chosen(settings.detector)[0])
+    detector = named_anywhere(chosen(settings.detector)[0])
     before = _state(source.path)
     read = _read(source, settings.source, progress)
     planned = identify(source.path)
@@ -187,14 +187,6 @@ def _check_settings(settings: Settings) -> None:
             f"detector.name {redacted(settings.detector.name)} has a login, which the plan would store; leave it out "
             "and set STREAMER_DETECTOR_USER and STREAMER_DETECTOR_PASSWORD for the workers"
         )
-
-
-def _named_anywhere(settings: DetectorSettings) -> DetectorSettings:
-    """With the absolute path of a model's file or folder: a worker may run in another folder."""
-    path = Path(settings.name).expanduser()
-    if (path.suffix or os.sep in settings.name) and paths.exists(path):
-        return settings.model_copy(update={"name": str(path.absolute())})
-    return settings
 
 
 def _automatic_threads() -> int:

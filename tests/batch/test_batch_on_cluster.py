@@ -48,3 +48,14 @@ def test_a_cluster_that_is_not_there_is_one_line(program: Program) -> None:
     assert result.code == 2
     assert "no cluster 'nonsense'" in result.errors
     assert "Traceback" not in result.errors
+
+
+def test_a_cluster_without_room_is_one_line(program: Program) -> None:
+    room = ["--set", "cluster.num_gpus=64", "--set", "cluster.start_s=1", "--cluster", "local"]
+    result = program("batch", "videos/a.mp4", "-o", "out", "--detector", "nanodet", *room)
+    assert result.code == 2
+    assert (
+        "no worker has loaded the detector in 1 s (cluster.start_s); each worker needs 1 CPU and 64 GPU"
+        in result.errors
+    )
+    assert "Traceback" not in result.errors

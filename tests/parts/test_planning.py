@@ -10,6 +10,8 @@ import av
 import pytest
 
 from streamer.errors import ConfigError, SourceUnavailable, StreamerError
+from streamer.parts.detecting import settings_of_worker
+from streamer.parts.matching import joined_settings
 from streamer.parts.planning import make_plan
 from streamer.parts.splitting import split as splitting
 from tests.clips import write_picture, write_video
@@ -74,11 +76,18 @@ def test_auto_becomes_the_detector_that_it_means_here(tmp_path: Path, monkeypatc
     assert planned(path, 2, "detector.name=auto").detector.name != "auto"
 
 
-def test_the_path_of_a_model_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_paths_of_a_model_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4")
     (tmp_path / "det.txt").write_text("1,-1,10,10,20,20,0.9,-1,-1,-1\n", encoding="utf-8")
+    (tmp_path / "names.txt").write_text("Person\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    assert planned(path, 2, "detector.name=det.txt").detector.name == str(tmp_path / "det.txt")
+    given = ("detector.name=det.txt", "detector.label_map=names.txt")
+    plan = planned(path, 2, *given)
+    assert plan.detector.name == str(tmp_path / "det.txt")
+    assert plan.detector.label_map == str(tmp_path / "names.txt")
+    assert joined_settings(plan, settings(*given)).detector.label_map == plan.detector.label_map
+    assert settings_of_worker(plan, settings(*given).detector).label_map == plan.detector.label_map
+    assert planned(path, 2, "detector.name=det.txt", "detector.label_map=coco").detector.label_map == "coco"
 
 
 def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path) -> None:

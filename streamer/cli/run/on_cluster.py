@@ -100,9 +100,9 @@ class BatchOnCluster:
 
     def __init__(self, group: WorkerGroup, settings: Settings, terminal: Terminal) -> None:
         self._group, self._settings, self._terminal = group, settings, terminal
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards all below
         self._supplies: set[ClusterSupply] = set()
-        self._stopped = False
+        self._stopped = self._has_worker = False
 
     @contextmanager
     def of(self, source: str) -> Iterator[tuple[Settings, OwnParts]]:
@@ -114,11 +114,21 @@ class BatchOnCluster:
                     raise Interrupted
                 self._supplies.add(supply)
             try:
+                self._wait_for_worker(supply)
                 joined = JoinedDetectors(plan, supply, self._group.same)
                 yield joined_settings(plan, self._settings), OwnParts(detectors=joined, observers=(joined,))
             finally:
                 with self._lock:
                     self._supplies.discard(supply)
+
+    def _wait_for_worker(self, supply: ClusterSupply) -> None:
+        """Refuse a cluster without room. Later files have no time limit: their parts wait behind those of others."""
+        with self._lock:
+            if self._has_worker:
+                return
+        supply.start(self._terminal.message)
+        with self._lock:
+            self._has_worker = True
 
     def stop(self) -> None:
         """See `RunParts`: wakes the runs that wait for their first part."""

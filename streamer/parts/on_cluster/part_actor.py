@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.parts.detecting import PartDetector
 from streamer.parts.on_cluster.received_input import ReceivedInput
 from streamer.parts.plan import Plan
@@ -29,7 +29,8 @@ class Refused:
 
     Attributes:
         message: one line.
-        invalid: a setting, the file or the model is wrong, so no other worker can succeed either.
+        invalid: a setting or the model is wrong, so no other worker can succeed either. A file that cannot be read may
+            be so on this worker only.
     """
 
     message: str
@@ -143,4 +144,5 @@ def program_version() -> str:
 
 
 def _refused(error: StreamerError) -> Refused:
-    return Refused(str(error), isinstance(error, ConfigError) or error.exit_code == ConfigError.exit_code)
+    is_invalid = error.exit_code == ConfigError.exit_code and not isinstance(error, SourceUnavailable)
+    return Refused(str(error), is_invalid)

@@ -153,6 +153,11 @@ class PartPool:
                 "install the same version everywhere"
             )
         wanted = self._settings.input
+        if wanted == "path" and not greeting["has_input"]:
+            raise ConfigError(
+                f"{worker.name} does not have {self._plan.input.path}, or has another file there; add it, or leave "
+                "out cluster.input, so that it is sent"
+            )
         if wanted == "send" or (wanted == "auto" and not greeting["has_input"]):
             worker.sent = set()
             worker.send(self._blocks.opening())
@@ -167,8 +172,7 @@ class PartPool:
         if refused.invalid:
             raise ConfigError(f"{worker.name}: {refused.message}")
         if answer.part is not None:
-            worker.parts.remove(answer.part)
-            self._try_again(answer.part, f"{worker.name}: {refused.message}")
+            self._part_failed(worker, answer.part, refused.message)
         else:
             self._give_back(worker)
             self._lose(worker, refused.message)
@@ -177,8 +181,7 @@ class PartPool:
         checked(self._ray, error, self._address)
         kind, why = failure_of(self._ray, error), reason(error)
         if kind is Failure.CALL and answer.part is not None:
-            worker.parts.remove(answer.part)
-            self._try_again(answer.part, f"{worker.name}: {why}")
+            self._part_failed(worker, answer.part, why)
             return
         if worker.state is not State.READY:
             worker.failed_starts += 1
@@ -201,21 +204,34 @@ class PartPool:
 
     def _give_out(self) -> None:
         """Give waiting parts to the workers with the fewest, as far ahead of the join as the memory may hold."""
-        at_a_time = self._settings.in_flight
-        end = self._needed + _AHEAD * at_a_time * self._count
+        end = self._needed + _AHEAD * self._settings.in_flight * self._count
+        later = []
         while self._waiting and self._waiting[0] < end:
-            free = [one for one in self._workers if one.state is State.READY and len(one.parts) < at_a_time]
-            if not free:
-                return
             number = heapq.heappop(self._waiting)
             if number not in self._undelivered:  # a process that was given up has sent it after all
                 continue
-            worker = min(free, key=lambda one: len(one.parts))
+            worker = self._free_for(number)
+            if worker is None:
+                later.append(number)
+                continue
             worker.parts.append(number)
             if worker.sent is not None:
                 worker.send(self._blocks.of(number))
             worker.call(Call.DETECT, number)
             self._continue(worker)
+        for number in later:
+            heapq.heappush(self._waiting, number)
+
+    def _free_for(self, number: int) -> PoolWorker | None:
+        """The worker with the fewest parts that can take another one.
+
+        A worker on which a part failed gets it again only if it failed on all: one that fails at once is always free,
+        and would use up the tries of every part.
+        """
+        ready = [one for one in self._workers if one.state is State.READY]
+        others = [one for one in ready if number not in one.failed_parts] or ready
+        free = [one for one in others if len(one.parts) < self._settings.in_flight]
+        return min(free, key=lambda one: len(one.parts), default=None)
 
     def _give_back(self, worker: PoolWorker) -> None:
         """The parts of a worker that has ended wait again. Only the first of them can be the reason."""
@@ -225,6 +241,12 @@ class PartPool:
             else:
                 self._try_again(number, f"{worker.name} ended")
         worker.parts.clear()
+
+    def _part_failed(self, worker: PoolWorker, number: int, why: str) -> None:
+        """The worker goes on with its other parts."""
+        worker.parts.remove(number)
+        worker.failed_parts.add(number)
+        self._try_again(number, f"{worker.name}: {why}")
 
     def _try_again(self, number: int, why: str) -> None:
         if number not in self._undelivered:

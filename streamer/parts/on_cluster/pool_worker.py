@@ -73,6 +73,7 @@ class PoolWorker:
         life: of its process; counts from 0.
         host: where it runs; empty before it has said.
         parts: those that it has, the one that it detects first.
+        failed_parts: those that failed on it while its process went on.
         failed_starts: how often its process ended before the detector was loaded.
         sent: blocks of the input that its process has; None if it reads the file itself.
     """
@@ -86,6 +87,7 @@ class PoolWorker:
         self.life = 0
         self.host = ""
         self.parts: list[int] = []
+        self.failed_parts: set[int] = set()
         self.failed_starts = 0
         self.sent: set[int] | None = None
         self._queued: deque[tuple[Call, Any]] = deque()

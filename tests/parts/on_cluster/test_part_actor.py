@@ -80,3 +80,14 @@ def test_a_plan_with_another_detector_is_refused(tmp_path: Path) -> None:
     refused = actor.load(other.digest)
     assert isinstance(refused, Refused)
     assert refused.invalid
+
+
+def test_a_file_that_one_worker_cannot_read_may_be_read_by_another(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path / "a.mp4")
+    actor = PartActor(1, {})
+    actor.hello(program_version(), plan.model_dump_json())
+    actor.load(plan.digest)
+    (tmp_path / "a.mp4").unlink()
+    refused = actor.detect(plan.digest, 0)
+    assert isinstance(refused, Refused)
+    assert not refused.invalid

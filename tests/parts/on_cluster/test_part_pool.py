@@ -181,6 +181,32 @@ def test_a_failure_of_the_worker_itself_is_tried_again() -> None:
         assert supply.wait(0) is not None
 
 
+def test_a_part_is_not_tried_again_on_the_worker_that_failed() -> None:
+    with pool(workers=2, in_flight=1, retries=1) as (fake, supply):
+        fake.start(2)
+        broken, other = fake.next("detect"), fake.next("detect")
+        assert (broken.argument, other.argument) == (0, 1)
+        for number in (2, 3):  # it is free again at once, but part 0 waits for the other one
+            broken.answer.set_result(Refused("the file cannot be read", invalid=False))
+            next_one = fake.next("detect")
+            assert (next_one.actor, next_one.argument) == (broken.actor, number)
+            broken = next_one
+        other.answer.set_result(made(1))
+        for number in (0, 2):
+            again = fake.next("detect")
+            assert (again.actor, again.argument) == (other.actor, number)
+            again.answer.set_result(made(number))
+        assert supply.wait(0) is not None
+        assert supply.wait(2) is not None
+
+
+def test_a_worker_without_the_file_is_refused_if_it_gets_no_bytes() -> None:
+    with pool(input="path") as (fake, supply):
+        fake.next("hello").answer.set_result({**GREETING, "has_input": False})
+        with pytest.raises(ConfigError, match=r"worker 1 on node does not have /clip.mp4.*leave out cluster.input"):
+            supply.start(print)
+
+
 def test_worker_that_ends_while_it_loads_is_given_up() -> None:
     with pool(retries=1) as (fake, supply):
         for _ in range(2):
