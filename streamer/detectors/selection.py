@@ -187,6 +187,16 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
     return labels
 
 
+def is_recorded(settings: DetectorSettings) -> bool:
+    """Whether the detections come out of a file, by the number or the time of a frame, not from its picture.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    return bool(getattr(feature, "recorded", False))
+
+
 def own_section(settings: DetectorSettings, extensions: Extensions) -> dict[str, dict[str, Any]]:
     """What `extensions` has for the detector, by its name; empty for a detector without settings of its own there.
 

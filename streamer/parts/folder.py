@@ -35,7 +35,6 @@ class FolderSupply:
         wait_s: how long to wait while no part comes, seconds; then the missing ones do not come any more. None: no
             limit.
         waiting: called once, with the numbers of the missing parts, when the first wait begins.
-
     """
 
     def __init__(
@@ -100,7 +99,8 @@ class FolderSupply:
         pause_s = _FIRST_WAIT_S
         while not self._closed.is_set():
             before = len(self._files)
-            self.look()
+            if number not in self._files:  # a look asks the file system about every file of the folder
+                self.look()
             if number in self._files:
                 return read_part(self._files[number])
             if self._wait_s is not None and time.monotonic() - self._arrived_s >= self._wait_s:
@@ -141,4 +141,4 @@ class FolderSupply:
             age_s = time.time() - path.stat().st_mtime
         except OSError:
             return True  # it was removed just now
-        return 0 <= age_s < _COPIED_S
+        return abs(age_s) < _COPIED_S  # the clock of another machine may be ahead

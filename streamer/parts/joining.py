@@ -37,8 +37,8 @@ from tracking.types import Detections
 
 log = logging.getLogger(__name__)
 
-_KEPT = 16
-"""Parts in memory: frames are in order, but the detector threads are some frames apart."""
+_APART = 256
+"""Frames by which two detector threads may be apart, at most: a part stays in memory until so many have followed."""
 
 
 class JoinedDetectors(RunObserver):
@@ -66,7 +66,7 @@ class JoinedDetectors(RunObserver):
         self._labels: LabelTable | None = None
         self._lock = threading.Lock()  # guards the parts; `stopping` wakes the thread that waits for a part with it
         self._parts: dict[int, PartDetections | None] = {}
-        self._next = 0
+        self._oldest = self._next = 0
         self._missing: list[int] = []
         self._warned: set[str] = set()
         self._warning = threading.Lock()  # guards `_warned`, also while a thread waits for a part
@@ -156,9 +156,18 @@ class JoinedDetectors(RunObserver):
             else:
                 self._check(part)
             self._parts[self._next] = part
-            self._parts.pop(self._next - _KEPT, None)
+            self._forget(self._next)
             self._next += 1
         return self._parts.get(number)
+
+    def _forget(self, newest: int) -> None:
+        """Drop the parts that no detector thread can ask for. With the lock."""
+        parts = self._plan.parts
+        since = sum(part.frames for part in parts[self._oldest + 1 : newest])
+        while since >= _APART:
+            del self._parts[self._oldest]
+            self._oldest += 1
+            since -= parts[self._oldest].frames
 
     def _check(self, part: PartDetections) -> None:
         if part.plan_digest != self._digest:
@@ -197,11 +206,7 @@ class _JoinedDetector:
 
     def __init__(self, detect: Callable[[Frame], Detections], labels: LabelTable) -> None:
         self._detect = detect
-        self._labels = labels
-
-    @property
-    def labels(self) -> LabelTable:
-        return self._labels
+        self.labels = labels
 
     def detect(self, frame: Frame) -> Detections:
         """See `JoinedDetectors.detect`."""

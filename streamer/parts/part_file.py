@@ -12,7 +12,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,16 @@ _COLUMNS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "labels": ("<i4", ()),
 }
 """Type and shape of a row of each array."""
-_UNREADABLE = (ValueError, KeyError, TypeError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile)
+_UNREADABLE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError),
+    *(MemoryError, NotImplementedError, zipfile.BadZipFile),
+)
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+class OtherVersion(ConfigError):
+    """A part that another version of the program has written."""
 
 
 def part_name(number: int) -> str:
@@ -112,7 +119,7 @@ def read_header(path: Path) -> PartHeader | None:
         return None
     header, _ = _read(path, ())
     try:
-        return PartHeader(header["plan"], header["part"], Worker(**header["worker"]))
+        return PartHeader(*_identity(header), _worker(header))
     except _UNREADABLE as error:
         raise ConfigError(_damaged(path)) from error
 
@@ -142,6 +149,8 @@ def _read(path: Path, names: Sequence[str]) -> tuple[Mapping[str, Any], Arrays]:
                 raise ConfigError(f"{path} is no part; 'streamer detect' makes parts")
             file.seek(0)
             with np.load(file, allow_pickle=False) as entries:
+                if any(one.compress_type != zipfile.ZIP_STORED for one in entries.zip.infolist()):
+                    raise ValueError("compressed entries, which may have any size")
                 header = json.loads(entries[_HEADER].tobytes())
                 _check_format(header["format"], path)
                 return header, {name: entries[name] for name in (_HEADER, *names)}
@@ -208,7 +217,7 @@ def _checksum(arrays: Arrays) -> bytes:
 
 def _check_format(version: object, path: Path) -> None:
     if version != FORMAT:
-        raise ConfigError(
+        raise OtherVersion(
             f"{path} has version {version} of the format of parts, this program reads version {FORMAT}; "
             "run the same version of the program everywhere"
         )
@@ -220,6 +229,8 @@ def _part(header: Mapping[str, Any], arrays: Arrays) -> PartDetections:
         if arrays[name].dtype.str != dtype or arrays[name].shape[1:] != row:
             raise ValueError(name)
     ends = np.concatenate([[0], np.cumsum(arrays["counts"], dtype=np.int64)]).tolist()
+    if (arrays["counts"] < 0).any() or ends[-1] != len(arrays["boxes"]):
+        raise ValueError("counts")
     frames: dict[int, FrameDetections] = {}
     for pts, digest, (first, last) in zip(
         arrays["pts"].tolist(), arrays["picture_digests"], pairwise(ends), strict=True
@@ -227,8 +238,19 @@ def _part(header: Mapping[str, Any], arrays: Arrays) -> PartDetections:
         rows = slice(first, last)
         found = Detections(arrays["boxes"][rows], arrays["scores"][rows], arrays["labels"][rows])
         frames[pts] = FrameDetections(pts, digest.tobytes(), found)
-    labels = labels_from_dict(header["classes"])
-    return PartDetections(header["plan"], header["part"], Worker(**header["worker"]), labels, frames)
+    return PartDetections(*_identity(header), _worker(header), labels_from_dict(header["classes"]), frames)
+
+
+def _identity(header: Mapping[str, Any]) -> tuple[str, int]:
+    plan, number = header["plan"], header["part"]
+    if not (isinstance(plan, str) and isinstance(number, int)):
+        raise TypeError("plan or part")
+    return plan, number
+
+
+def _worker(header: Mapping[str, Any]) -> Worker:
+    worker = Worker(**header["worker"])
+    return replace(worker, versions=dict(worker.versions.items()))
 
 
 def worker_to_dict(worker: Worker) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Immutable; any thread may read it. `streamer.parts.planning` makes it with one p
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_right
 from fractions import Fraction
 from functools import cached_property
@@ -115,7 +116,14 @@ class Plan(Section):
         SHA-256 of its content without the path of the input: a worker may have the file in another place.
         """
         same = self.model_copy(update={"input": self.input.model_copy(update={"path": ""})})
-        return hashlib.sha256(same.model_dump_json().encode()).hexdigest()
+        return hashlib.sha256(same.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """One line of JSON in ASCII; `json.loads` and `model_validate` read it.
+
+        `model_dump_json` refuses the name of a file that is not UTF-8.
+        """
+        return json.dumps(self.model_dump(mode="json"))
 
     @property
     def tick(self) -> Fraction:

@@ -10,11 +10,10 @@ from streamer.config.section import validated
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.parts.plan import FORMAT, Plan
 from streamer.parts.planning import edges_digest
-from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 
 _MOST_BYTES = 64 << 20
-"""Of a plan with 200,000 parts."""
+"""A plan with `planning.MOST_PARTS` has about half of it."""
 
 
 def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
@@ -88,7 +87,7 @@ def check_input(plan: Plan, path: Path | None = None) -> Path:
 def _to_text(stored: dict[str, Any]) -> str:
     """JSON with one line a part, so that a person can read it."""
     parts = ",\n".join(f"    {json.dumps(part)}" for part in stored.pop("parts"))
-    head = json.dumps(paths.encodable(stored), indent=2).removesuffix("\n}")
+    head = json.dumps(stored, indent=2).removesuffix("\n}")
     return f'{head},\n  "parts": [\n{parts}\n  ]\n}}\n'
 
 
@@ -99,7 +98,7 @@ def _read(path: Path) -> dict[str, Any]:
         values = json.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; 'streamer plan' writes a plan") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no plan (no JSON, or truncated); plan the file again") from error
     if not isinstance(values, dict) or "parts" not in values:
         raise ConfigError(f"{path}: is no plan; 'streamer plan' writes one")

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
-from streamer.detectors.selection import chosen, model_sha256, own_section
+from streamer.detectors.selection import chosen, is_recorded, model_sha256, own_section
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.features import SourceContext
 from streamer.parts.matching import named_anywhere
@@ -35,6 +35,8 @@ from streamer.sources.selection import open_source
 from streamer.system import paths
 from streamer.system.secrets import redacted
 
+MOST_PARTS = 100_000
+"""A part takes about 300 bytes of the plan, which each worker reads."""
 _EDGE_BYTES = 1 << 20
 _MOST_DECODER_THREADS = 16
 """FFmpeg's MAX_AUTO_THREADS (libavcodec/pthread_internal.h)."""
@@ -60,8 +62,8 @@ def make_plan(
         ConfigError: a setting that needs the whole run in one process.
         ModelError: `auto` finds no detector.
     """
-    if parts < 1:
-        raise ConfigError(f"a plan has at least 1 part, not {parts}")
+    if not 1 <= parts <= MOST_PARTS:
+        raise ConfigError(f"a plan has 1 to {MOST_PARTS} parts, not {parts}")
     _check_settings(settings)
     source = _file_source(str(path), settings.source)
     detector = named_anywhere(chosen(settings.detector)[0])
@@ -71,6 +73,9 @@ def make_plan(
     if _state(source.path) != before:
         raise SourceUnavailable(f"{path}: changed while it was planned; plan it again when it is complete")
     made = split(read.index, read.timeline, parts)
+    if is_recorded(detector):
+        # It may go by `Frame.index`, which a worker knows exactly only if it has decoded all frames before.
+        made = tuple(part.model_copy(update={"seek": None}) for part in made)
     return Plan(
         input=planned,
         time_base=str(read.timeline.time_base),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from streamer.cli.cluster.detect import detect
@@ -100,6 +101,16 @@ def test_a_complete_part_needs_neither_video_nor_model(folder: Path, run: Run) -
     assert run() == (0, "out/part-1.npz is complete already\n")
     assert run(part=0)[0] == 2
     assert [path.name for path in (folder / "out").iterdir()] == ["part-1.npz"]
+
+
+def test_a_part_of_a_newer_program_is_not_replaced(folder: Path, run: Run) -> None:
+    header = np.frombuffer(b'{"format": 2}', np.uint8)
+    np.savez(folder / "part.npz", streamer_part=header)
+    before = (folder / "part.npz").read_bytes()
+    code, errors = run(output="part.npz")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "part.npz has version 2 of the format of parts, this program reads version 1" in errors
+    assert (folder / "part.npz").read_bytes() == before
 
 
 def test_a_part_of_another_plan_is_refused(folder: Path, run: Run) -> None:

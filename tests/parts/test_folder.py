@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,14 @@ def test_a_part_that_is_being_copied_is_awaited(tmp_path: Path) -> None:
     file.write_bytes(content[:-40])
     parts = supply(tmp_path, waiting=lambda _: file.write_bytes(content))
     assert parts.wait(0) is not None
+
+
+def test_a_copy_may_come_from_a_machine_whose_clock_is_ahead(tmp_path: Path) -> None:
+    file = tmp_path / "part-0.npz"
+    write_part(own(0), file)
+    file.write_bytes(file.read_bytes()[:-40])
+    os.utime(file, (time.time() + 5, time.time() + 5))
+    assert supply(tmp_path, wait_s=0).wait(0) is None
 
 
 def test_a_part_of_another_plan_under_our_name_is_refused(tmp_path: Path) -> None:

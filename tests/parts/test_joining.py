@@ -9,15 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import numpy as np
 import pytest
 
+from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.features import DetectorContext
+from streamer.flow.stats import RunStats
+from streamer.parts.folder import FolderSupply
+from streamer.parts.joining import JoinedDetectors
+from streamer.parts.matching import SameWorkers
 from streamer.parts.part_file import part_name, read_part, write_part
 from streamer.parts.planning import make_plan
 from streamer.parts.values import DETECTED_HERE, DIFFERING, JOINED, MISSING, PartDetections
+from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.clips import write_video
@@ -143,6 +150,41 @@ def test_a_frame_that_a_worker_left_out_is_detected_here(split: Split, caplog: p
     assert joined.outputs == split.single.outputs
     assert joined.count(DETECTED_HERE, MISSING) == 2
     assert caplog.text.count("is missing in part 2: it is detected here") == 1
+
+
+def test_threads_may_be_many_parts_apart(tmp_path: Path) -> None:
+    """With 64 detector threads and one frame a part; `wait` gets the parts in order, and each once."""
+    clip, settings = write_video(tmp_path / "clip.mp4", frames=FRAMES, options={"g": "10"}), joins.settings_of()
+    plan = make_plan(clip, settings, FRAMES)
+    joins.detect(plan, tmp_path / "parts")
+    workers = SameWorkers()
+    with JoinedDetectors(plan, FolderSupply(tmp_path / "parts", plan, workers, wait_s=0), workers) as joined:
+        stats = RunStats()
+        joined.build(settings.detector, DetectorContext(stats=stats))
+        with FileSource(clip) as source:
+            for frame in reversed(list(source)):
+                joined.detect(frame)
+    assert stats.counts == {(JOINED, ""): FRAMES}
+
+
+def test_detections_by_the_number_of_a_frame_are_joined_after_damage(tmp_path: Path) -> None:
+    """Damaged packets become no frame, so packets do not say which number a frame has."""
+    clip = write_video(tmp_path / "clip.mp4", frames=240, options={"g": "10"})
+    with av.open(str(clip)) as container:
+        damaged = [packet for packet in container.demux(video=0) if packet.size][32:36]
+    content = bytearray(clip.read_bytes())
+    for packet in damaged:
+        assert packet.pos is not None
+        content[packet.pos + 4 : packet.pos + packet.size] = b"\xff" * (packet.size - 4)
+    clip.write_bytes(content)
+    boxes = "".join(f"{number},-1,{number},2,14,14,0.5\n" for number in range(1, 241))
+    (tmp_path / "boxes.txt").write_text(boxes)
+    settings = load_settings(None, [f"detector.name={tmp_path / 'boxes.txt'}"])
+    single = joins.run(clip, tmp_path / "single", settings)
+    assert single.report.stats.shown < 240
+    plan = make_plan(clip, settings, 3)
+    joins.detect(plan, tmp_path / "parts")
+    assert joins.join(clip, tmp_path / "joined", plan, tmp_path / "parts", settings).outputs == single.outputs
 
 
 def test_a_frame_on_which_every_detector_fails_is_lost_as_in_a_single_run(tmp_path: Path) -> None:

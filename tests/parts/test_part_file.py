@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from streamer.classes import open_images
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.parts.part_file import part_path, read_part, write_part
+from streamer.parts.part_file import _arrays, _checksum, labels_to_dict, part_path, read_part, write_part
 from streamer.values.labels import Hierarchy, LabelTable
 from tests.disks import mounted_disk
-from tests.parts.parts import detections, equal, part
+from tests.parts.parts import WORKER, detections, equal, part
 
 
 @pytest.mark.parametrize("counts", [(3, 0, 2), (), (0,), (100,) * 50])
@@ -90,6 +92,44 @@ def test_a_part_of_another_version_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "part-7.npz", streamer_part=header)
     with pytest.raises(ConfigError, match=r"has version 2 of the format of parts, this program reads version 1"):
         read_part(tmp_path / "part-7.npz")
+
+
+def test_compressed_entries_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    """They may be a thousand times as large as the file."""
+    file = tmp_path / "part-7.npz"
+    write_part(part(), file)
+    with np.load(file) as entries:
+        np.savez_compressed(tmp_path / "small.npz", **entries)
+    with pytest.raises(ConfigError, match="is truncated or damaged"):
+        read_part(tmp_path / "small.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"part": [7]}, {"plan": {}}, {"worker": {}}, {"worker": {**asdict(WORKER), "versions": [1]}}, {"classes": []}],
+    ids=["number", "plan", "no worker", "versions", "classes"],
+)
+def test_a_header_of_another_form_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    header = {
+        "format": 1,
+        "plan": "",
+        "part": 7,
+        "worker": asdict(WORKER),
+        "classes": labels_to_dict(LabelTable(("a",))),
+    }
+    arrays = _arrays(part()) | {"streamer_part": np.frombuffer(json.dumps(header | change).encode(), np.uint8)}
+    np.savez(tmp_path / "part-7.npz", **arrays, sha256=np.frombuffer(_checksum(arrays), np.uint8))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="is truncated or damaged"):
+        read_part(tmp_path / "part-7.npz")
+
+
+def test_counts_must_be_those_of_the_boxes(tmp_path: Path) -> None:
+    arrays = _arrays(part((3, 0, 2)))
+    for counts in ([3, 0, 1], [6, -1, 0], [3, -1, 3]):
+        arrays["counts"] = np.array(counts, "<i4")
+        np.savez(tmp_path / "part-7.npz", **arrays, sha256=np.frombuffer(_checksum(arrays), np.uint8))  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="is truncated or damaged"):
+            read_part(tmp_path / "part-7.npz")
 
 
 def test_an_output_is_a_folder_or_a_file(tmp_path: Path) -> None:

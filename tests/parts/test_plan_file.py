@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,20 @@ def test_plan_and_input_can_be_moved_together(plan: Plan, clip: Path, monkeypatc
         assert len(list(source)) == found.parts[3].frames
 
 
+def test_names_that_are_not_utf_8_come_back(plan: Plan, clip: Path) -> None:
+    odd = clip.rename(clip.with_name(os.fsdecode(b"caf\xe9.mp4")))
+    detector = plan.detector.model_copy(update={"name": os.fsdecode(b"/models/caf\xe9.onnx")})
+    made = replaced(plan, input=planned(odd, 2).input, detector=detector)
+    write_plan(made, clip.parent / "plan.json")
+    found = read_plan(clip.parent / "plan.json")
+    assert check_input(found) == odd
+    assert (found.detector, found.digest) == (detector, made.digest)
+
+
+def replaced(plan: Plan, **changes: object) -> Plan:
+    return Plan.model_validate({name: getattr(plan, name) for name in Plan.model_fields} | changes)
+
+
 def test_an_existing_plan_is_replaced_only_if_asked(plan: Plan, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     write_plan(plan, path)
@@ -75,6 +90,7 @@ def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
 BROKEN: dict[str, tuple[Callable[[str], str], str]] = {
     "truncated": (lambda text: text[: len(text) // 2], "is no plan (no JSON, or truncated)"),
     "empty": (lambda _: "", "is no plan (no JSON, or truncated)"),
+    "deep": (lambda _: "[" * 100_000, "is no plan (no JSON, or truncated)"),
     "a list": (lambda _: "[]", "is no plan; 'streamer plan' writes one"),
     "a report": (lambda _: '{"state": "complete"}', "is no plan; 'streamer plan' writes one"),
     "another version": (edited(lambda plan: plan.update(format=9)), "a plan of format 9, but this version reads 1"),

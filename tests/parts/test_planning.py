@@ -137,9 +137,10 @@ def test_settings_that_no_worker_can_use_are_refused(tmp_path: Path, assignment:
     assert "secret" not in text
 
 
-def test_a_plan_has_at_least_one_part(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="at least 1 part, not 0"):
-        make_plan(write_video(tmp_path / "clip.mp4"), settings(), 0)
+@pytest.mark.parametrize("parts", [0, 100_001])
+def test_a_plan_has_one_part_and_can_be_read(tmp_path: Path, parts: int) -> None:
+    with pytest.raises(ConfigError, match=f"a plan has 1 to 100000 parts, not {parts}"):
+        make_plan(tmp_path / "clip.mp4", settings(), parts)
 
 
 def test_the_rate_of_the_settings_is_the_clock_of_the_plan(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def _summary(made: Plan, source: str, path: Path, asked: int) -> list[str]:
     if count < asked:
         lines.append(f"not {asked} parts, because the file has frames at {counted(count, 'time')} only")
     if made.frames >= _LONG and last and all(part.seek is None for part in made.parts):
-        lines.append("each worker decodes the file from its start: its times or keyframes allow no other begin")
+        lines.append("each worker decodes the file from its start: its times, its keyframes or the detector need that")
     typed, folder = as_argument(path), as_argument(f"{path.parent}/")
     number, which = ("K", f"the parts 0 to {last}") if last else ("0", "part 0")
     lines.append(f"detect {which}, on any machine: streamer detect {typed} --part {number} -o {folder}")

@@ -49,7 +49,7 @@ class Elsewhere:
         for name, value in (("--parts-in", self.parts_in), ("--wait-for", self.wait_s)):
             if value is not None and self.plan is None:
                 raise ConfigError(f"{name} is for the parts of a plan; give --plan, too")
-        if self.wait_s is not None and self.wait_s < 0:
+        if self.wait_s is not None and not self.wait_s >= 0:  # NaN compares false
             raise ConfigError(f"--wait-for is a number of seconds from 0 on, not {self.wait_s:g}")
         if self.allow_mixed and not self.is_used:
             raise ConfigError("--allow-mixed is for --plan and --cluster; give one of them")

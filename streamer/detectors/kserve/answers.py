@@ -15,10 +15,12 @@ from streamer.detectors.kserve.address import ModelAddress
 from streamer.network import certificates
 from streamer.system.secrets import redacted
 
-LOGIN = (401, 403, 407)
-_AWAY = (408, 425, 429, 502, 503, 504)
+LOGIN = (401, 403)
+_AWAY = (407, 408, 425, 429, 502, 503, 504)
 """Codes about the server at this moment, not about the request."""
 _REDIRECTS = (301, 302, 303, 307, 308)
+_TUNNEL = "Tunnel connection failed: "
+"""What http.client says of the answer of a proxy."""
 _SHOWN = 200
 """Characters of an answer in a message."""
 
@@ -73,7 +75,12 @@ def is_timeout(error: BaseException) -> bool:
 
 def reason(address: ModelAddress, error: BaseException) -> str:
     """There was no answer, or only a part of one."""
-    return f"{address} does not answer: {_why(error)}"
+    import requests
+
+    through = (
+        " through the proxy of HTTP_PROXY or HTTPS_PROXY" if isinstance(error, requests.exceptions.ProxyError) else ""
+    )
+    return f"{address} does not answer{through}: {_why(error)}"
 
 
 def refusal(address: ModelAddress, answer: Answer) -> str:
@@ -117,6 +124,8 @@ def _why(error: BaseException) -> str:
             return "it closed the connection"
         if isinstance(one, ssl.SSLError):
             return f"no TLS connection ({one.reason or one}); is it kserve+http?"
+        if isinstance(one, OSError) and str(one).startswith(_TUNNEL):
+            return f"it answers {str(one).removeprefix(_TUNNEL)}"
         if isinstance(one, http.client.HTTPException):
             return "it does not speak HTTP"
     for one in chain:

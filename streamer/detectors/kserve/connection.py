@@ -16,7 +16,7 @@ from streamer.detectors.kserve import answers
 from streamer.detectors.kserve.address import ModelAddress
 from streamer.detectors.kserve.answers import Answer
 from streamer.detectors.kserve.login import Login
-from streamer.detectors.kserve.time_limit import TimeLimit
+from streamer.detectors.remote.time_limit import CONNECT_S, TimeLimit
 from streamer.errors import ConfigError, DetectorError, DetectorUnreachable
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 256 * 2**20
 """Bytes. The outputs of detectors have less than 10 MB."""
-CONNECT_S = 5.0
-"""Longest wait for a connection, however long the answer may take: a host that comes back answers the next attempt."""
 Body = Sequence[bytes | memoryview]
 
 
@@ -56,14 +54,14 @@ class Connection:
         self._session.mount("http", transport)
         self._proxies = requests.utils.get_environ_proxies(address.server)
 
-    def get(self, path: str, limit_s: float) -> Answer:
-        """Ask for what is at a path behind `address.server`.
+    def get(self, path: str, limit_s: float, connect_s: float = CONNECT_S) -> Answer:
+        """Ask for what is at a path behind `address.server`; `connect_s` is the limit of a new connection.
 
         Raises:
             DetectorUnreachable: no answer, or not within the limit.
             DetectorError: the answer is too long.
         """
-        return self._request("GET", path, None, {}, limit_s)
+        return self._request("GET", path, None, {}, limit_s, connect_s)
 
     def post(self, path: str, body: Body, headers: Mapping[str, str], limit_s: float) -> Answer:
         """Send the parts of a body, which are not copied. Raises what `get` raises."""
@@ -75,7 +73,15 @@ class Connection:
         self._limit.close()
         self._session.close()
 
-    def _request(self, method: str, path: str, body: Body | None, headers: Mapping[str, str], limit_s: float) -> Answer:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        headers: Mapping[str, str],
+        limit_s: float,
+        connect_s: float = CONNECT_S,
+    ) -> Answer:
         import requests
         from urllib3.exceptions import HTTPError
 
@@ -85,11 +91,11 @@ class Connection:
         prepared = self._session.prepare_request(request)
         prepared.body = body  # type: ignore[assignment]  # parts, which requests would send in chunks
         try:
-            self._limit.begin(limit_s)
+            self._limit.begin(limit_s, connect_s)
             answer = self._send(prepared, limit_s)
         except (requests.RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
             if answers.is_timeout(error):
-                waited_s = min(limit_s, CONNECT_S) if isinstance(error, requests.ConnectTimeout) else limit_s
+                waited_s = min(limit_s, connect_s) if isinstance(error, requests.ConnectTimeout) else limit_s
                 raise DetectorUnreachable(answers.late(self.address, waited_s)) from error
             raise DetectorUnreachable(answers.reason(self.address, error)) from error
         if answer.status in answers.LOGIN:
@@ -98,9 +104,8 @@ class Connection:
         return answer
 
     def _send(self, prepared: requests.PreparedRequest, limit_s: float) -> Answer:
-        limits_s = min(limit_s, CONNECT_S), limit_s
         with self._session.send(
-            prepared, stream=True, timeout=limits_s, allow_redirects=False, proxies=self._proxies
+            prepared, stream=True, timeout=limit_s, allow_redirects=False, proxies=self._proxies
         ) as response:
             length = int(response.headers.get("Content-Length", -1))
             body = b"" if length > LONGEST_ANSWER else response.raw.read(LONGEST_ANSWER + 1, decode_content=True)

@@ -51,7 +51,7 @@ def read(connection: Connection) -> ServedModel:
     try:
         inputs, outputs = _tensors(told["inputs"]), _tensors(told["outputs"])  # type: ignore[index]
         name = str(told["name"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelError(f"{address} does not describe a model (Open Inference Protocol, KServe v2)") from error
     ready = _asked(connection, f"{address.path}/ready")
     if not ready.is_success:

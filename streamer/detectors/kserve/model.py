@@ -11,6 +11,7 @@ from streamer.detectors.kserve.address import ModelAddress
 from streamer.detectors.kserve.answers import Answer
 from streamer.detectors.kserve.connection import Connection
 from streamer.detectors.kserve.tensors import Array, Request
+from streamer.detectors.remote.breaker import PROBE_CONNECT_S
 from streamer.errors import DetectorError, DetectorUnreachable, InvalidOutput
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -89,7 +90,7 @@ class KServeModel:
 
     def probe(self, limit_s: float) -> None:
         """See `RemoteModel`."""
-        answer = self._connection.get(f"{self._address.path}/ready", limit_s)
+        answer = self._connection.get(f"{self._address.path}/ready", limit_s, PROBE_CONNECT_S)
         if answers.is_about_login(answer):
             raise DetectorUnreachable(answers.refusal(self._address, answer))
         if not answer.is_success:

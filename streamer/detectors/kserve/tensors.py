@@ -91,7 +91,7 @@ def outputs_of(headers: Mapping[str, str], body: bytes, names: Sequence[str]) ->
                 raise InvalidOutput(_NO_BINARY)
             found[output["name"]] = _array(output, body, at, int(length))
             at += int(length)
-    except (AttributeError, KeyError, RecursionError, TypeError, ValueError, struct.error) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError, struct.error) as error:
         raise InvalidOutput(f"the server's answer is no binary tensor data: {error or type(error).__name__}") from error
     missing = [name for name in names if name not in found]
     if missing:
@@ -107,9 +107,12 @@ def _array(output: Mapping[str, Any], body: bytes, at: int, length: int) -> Arra
     if dtype is None or min(shape, default=0) < 0:
         raise ValueError(f"{name} is {output['datatype']} {list(shape)}")
     if dtype == "object":
-        texts = np.empty(math.prod(shape), object)
-        texts[:] = list(_texts(memoryview(body)[at : at + length]))
-        return texts.reshape(shape)
+        texts = list(_texts(memoryview(body)[at : at + length]))
+        if len(texts) != math.prod(shape):
+            raise ValueError(f"{name} has {len(texts)} texts, which is not {list(shape)}")
+        array = np.empty(len(texts), object)
+        array[:] = texts
+        return array.reshape(shape)
     kind = np.dtype(dtype).newbyteorder("<")
     if length != math.prod(shape) * kind.itemsize:
         raise ValueError(f"{name} has {length} bytes, which is not {output['datatype']} {list(shape)}")

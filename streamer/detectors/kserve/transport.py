@@ -1,11 +1,10 @@
-"""The sockets of `requests`: each obeys a `TimeLimit`, and notices a server that has disappeared.
+"""The connections of `requests`, whose sockets obey a `TimeLimit`.
 
 Imported when a connection is made, because `requests` takes 0.1 s.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
 from functools import partial
 from typing import Any
@@ -13,18 +12,13 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from streamer.config.detector import RemoteSettings
 from streamer.detectors.kserve.address import ModelAddress
-from streamer.detectors.kserve.time_limit import TimeLimit
+from streamer.detectors.remote.time_limit import LimitedSocket, TimeLimit
 from streamer.errors import ConfigError
 from streamer.network import certificates
-
-_PROBE_AFTER_S, _PROBE_EVERY_S, _PROBES = 5, 2, 3
-"""A host that was switched off sends nothing. The system then asks for an answer: after so long, so often, so many
-times."""
-_UNACKNOWLEDGED_MS = 11_000
-"""A host that was switched off while it got a frame does not acknowledge it; the connection then ends after so long."""
 
 
 def tls_context(address: ModelAddress, settings: RemoteSettings) -> ssl.SSLContext | None:
@@ -58,7 +52,7 @@ class Transport(HTTPAdapter):
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""
-        super().init_poolmanager(*arguments, **options, socket_options=_socket_options())
+        super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools()
 
     def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
@@ -85,10 +79,8 @@ class Transport(HTTPAdapter):
 class _Plain(HTTPConnection):
     limit: TimeLimit
 
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self.limit.limited(self.sock)
-        self.limit.attach(self.sock)
+    def _new_conn(self) -> LimitedSocket:
+        return _connected(self)
 
 
 class _Tls(HTTPSConnection):
@@ -96,21 +88,23 @@ class _Tls(HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        assert self.sock is not None
         self.is_verified = True  # or the user accepts any certificate, and wants no warning of urllib3 about it
-        self.limit.attach(self.sock)
+
+    def _new_conn(self) -> LimitedSocket:
+        return _connected(self)
+
+
+def _connected(connection: _Plain | _Tls) -> LimitedSocket:
+    """A socket to the server or its proxy, with the errors of urllib3."""
+    try:
+        return connection.limit.connect(connection.host, connection.port)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, str(error)) from error
+    except OSError as error:
+        raise NewConnectionError(connection, str(error)) from error
 
 
 def _pool(pool: Any, connection: Any, limit: TimeLimit, *arguments: Any, **options: Any) -> Any:
     made = pool(*arguments, **options)
     made.ConnectionCls = type(connection.__name__, (connection,), {"limit": limit})
     return made
-
-
-def _socket_options() -> list[tuple[int, int, int]]:
-    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    named = {"TCP_KEEPIDLE": _PROBE_AFTER_S, "TCP_KEEPINTVL": _PROBE_EVERY_S, "TCP_KEEPCNT": _PROBES}
-    named |= {"TCP_USER_TIMEOUT": _UNACKNOWLEDGED_MS}
-    return options + [
-        (socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in named.items() if hasattr(socket, name)
-    ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ from streamer.values.labels import LabelTable
 
 if TYPE_CHECKING:
     from streamer.detectors.ray.values import PoolCard
+
+
+_KNOWN_S = 30.0
+"""So long a pool is not looked for again. A later run may find another pool of the same name."""
 
 
 class RayDetector(RemoteDetector, DetectorFeature):
@@ -70,20 +75,27 @@ class RayDetector(RemoteDetector, DetectorFeature):
 
 
 class _Known:
-    """The pools that this process has found, so that a check of the settings and the detector need one connection."""
+    """The pools that this process has just found: a check of the settings and the detector need one connection.
 
-    def __init__(self) -> None:
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = Lock()
-        self._cards: dict[PoolAddress, PoolCard] = {}
+        self._cards: dict[PoolAddress, tuple[PoolCard, float]] = {}  # with the time
 
     def card(self, settings: DetectorSettings) -> PoolCard:
         from streamer.detectors.ray.link import card_of
 
         address = PoolAddress.parse(settings.name)
         with self._lock:
-            if address not in self._cards:
-                self._cards[address] = card_of(address)
-            return self._cards[address]
+            card, found_s = self._cards.get(address, (None, 0.0))
+            if card is None or self._clock() - found_s > _KNOWN_S:
+                card = card_of(address)
+                self._cards[address] = card, self._clock()
+            return card
 
 
 _known = _Known()

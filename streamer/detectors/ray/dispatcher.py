@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import Any
 
@@ -19,6 +20,7 @@ from streamer.detectors.ray.front import FrameServer, WorkerLost
 from streamer.detectors.ray.turns import Turns
 from streamer.detectors.ray.values import Loaded, PoolCard, PoolOrder, PoolStatus, Refused
 from streamer.detectors.ray.worker import DetectorWorker
+from streamer.system.secrets import redacted
 
 log = logging.getLogger(__name__)
 
@@ -49,32 +51,34 @@ class PoolDispatcher:
         self._changed: asyncio.Condition | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def card(self) -> PoolCard | Refused:
-        """What a sender needs, as soon as one worker is ready. After a restart by Ray, this also starts the workers."""
+    async def card(self, limit_s: float) -> PoolCard | Refused | None:
+        """What a sender needs, as soon as one worker is ready; None if none is within the limit.
+
+        After a restart by Ray, this also starts the workers.
+        """
         changed = await self._started()
-        async with changed:
-            await changed.wait_for(lambda: self._loaded is not None or self._refused is not None)
+        await self._awaited(changed, lambda: self._loaded is not None or self._refused is not None, limit_s)
         if self._loaded is None:
-            assert self._refused is not None
             return self._refused
         return PoolCard(self._server.port, self._order.token, self._loaded, self._order.workers)
 
     async def changed(self, ready: int, limit_s: float) -> PoolStatus:
         """The status, as soon as another number of workers is ready or one refuses its settings; or after the limit."""
         changed = await self._started()
-        try:
-            async with asyncio.timeout(limit_s), changed:
-                await changed.wait_for(lambda: len(self._ready) != ready or self._refused is not None)
-        except TimeoutError:
-            pass
+        await self._awaited(changed, lambda: len(self._ready) != ready or self._refused is not None, limit_s)
         return await self.status()
+
+    async def _awaited(self, changed: asyncio.Condition, is_so: Callable[[], bool], limit_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s), changed:
+                await changed.wait_for(is_so)
 
     async def status(self) -> PoolStatus:
         """How the pool is doing."""
         refused = self._refused or Refused("")
         return PoolStatus(
             name=self._order.name,
-            detector=self._loaded.title if self._loaded is not None else self._order.detector.name,
+            detector=self._loaded.title if self._loaded is not None else redacted(self._order.detector.name),
             workers=self._order.workers,
             ready=len(self._ready),
             machines=tuple(sorted({one.machine for one in self._ready.values()})),
@@ -108,8 +112,7 @@ class PoolDispatcher:
         while True:
             try:
                 loaded = await self._load(ray, worker)
-                await self._set(number, loaded)
-                if isinstance(loaded, Loaded):
+                if isinstance(await self._set(number, loaded), Loaded):
                     pauses_s = _pauses_s()
                     await self._detect(ray, worker)
             except ray.exceptions.ActorDiedError as error:  # Ray does not start it again
@@ -149,10 +152,19 @@ class PoolDispatcher:
         )
         return actor.remote(order.detector)
 
-    async def _set(self, number: int, found: Loaded | Refused | None) -> None:
-        """A worker is ready, refuses its settings, or is not there."""
+    async def _set(self, number: int, found: Loaded | Refused | None) -> Loaded | Refused | None:
+        """A worker is ready, refuses its settings, or is not there. Returns what counts.
+
+        A worker with other classes than the first one is refused: senders number the classes as that one does.
+        """
         assert self._changed is not None
         async with self._changed:
+            if isinstance(found, Loaded) and self._loaded is not None and found.labels != self._loaded.labels:
+                found = Refused(
+                    f"{found.title} on {found.machine} has other classes than on {self._loaded.machine}: give all "
+                    "machines the same model"
+                )
+                log.warning("%s", found.message)
             self._ready.pop(number, None)
             if isinstance(found, Loaded):
                 self._ready[number] = found
@@ -160,6 +172,7 @@ class PoolDispatcher:
             self._refused = found if isinstance(found, Refused) else None
             self._server.ready = len(self._ready)
             self._changed.notify_all()
+            return found
 
     async def _detect(self, ray: Any, worker: Any) -> None:
         """Give frames to the worker, one at a time, until it is replaced.

@@ -6,6 +6,7 @@ Shared by the detectors of a run. Any thread may use it.
 from __future__ import annotations
 
 import logging
+import secrets
 from threading import Event, Lock
 
 from streamer.cluster.connection import Cluster, connect
@@ -13,7 +14,7 @@ from streamer.detectors.ray import pools
 from streamer.detectors.ray.address import PoolAddress
 from streamer.detectors.ray.values import PoolCard
 from streamer.detectors.ray.wire import Conversion
-from streamer.errors import StreamerError
+from streamer.errors import ModelError, StreamerError
 from streamer.system.threads import Thread
 from streamer.values.labels import LabelTable
 
@@ -22,7 +23,9 @@ log = logging.getLogger(__name__)
 _AGAIN_AFTER_S = 0.3
 """Pause between two questions for a pool that is not there yet; below 1 s with all that follows."""
 _CONNECT_S = 20.0
-_END_S = 15.0
+_ANSWER_S = 2.0
+_END_S = 1.0
+"""Longest wait of a run that ends for a search: a connection to a cluster that hangs cannot be ended."""
 
 
 def card_of(address: PoolAddress, *, timeout_s: float = 60.0) -> PoolCard:
@@ -45,17 +48,20 @@ class PoolLink:
         card: from `card_of`.
 
     Attributes:
+        sender: identifies the run, for fair turns in the pool.
         conversions: by the size of a frame: the picture of it that the pool's detector takes, once that is known.
     """
 
     def __init__(self, address: PoolAddress, card: PoolCard) -> None:
         self.address = address
+        self.sender = secrets.token_hex(8)
         self.conversions: dict[tuple[int, int], Conversion] = {}  # several threads may write the same
         self._lock = Lock()  # guards the two below
         self._card = card
         self._search: Thread | None = None
         self._closed = Event()
         self._labels = card.loaded.labels
+        self._has_warned = False  # of other classes; used by the search only
 
     @property
     def host(self) -> str:
@@ -97,19 +103,25 @@ class PoolLink:
         except StreamerError as error:  # the next frame asks again
             log.debug("%s was not found again: %s", self.address, error)
             return
-        if found is None:
-            return
-        if found.loaded.labels != self._labels:
-            log.warning("%s has another detector now, with other classes; end the run and start it again", self.address)
-            return
-        with self._lock:
-            self._card = found
+        if found is not None:
+            with self._lock:
+                self._card = found
 
     def _awaited(self, cluster: Cluster) -> PoolCard | None:
-        """The pool, as soon as it is there; None after `close`."""
+        """The pool, as soon as it is there with the classes of the run; None after `close`."""
         while not self._closed.is_set():
             try:
-                return pools.find(cluster, self.address.name)
-            except pools.NoPool:
-                self._closed.wait(_AGAIN_AFTER_S)
+                found = pools.find(cluster, self.address.name, limit_s=_ANSWER_S)
+            except (pools.NoPool, ModelError) as error:
+                log.debug("%s", error)
+            else:
+                if found.loaded.labels == self._labels:
+                    return found
+                self._warn()
+            self._closed.wait(_AGAIN_AFTER_S)
         return None
+
+    def _warn(self) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            log.warning("%s has another detector now, with other classes; end the run and start it again", self.address)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import http
 import http.client
-import secrets
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from socket import SHUT_RDWR, socket
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +13,8 @@ import numpy as np
 from streamer.detectors.ray import wire
 from streamer.detectors.ray.link import PoolLink
 from streamer.detectors.ray.values import PoolCard
+from streamer.detectors.remote.breaker import PROBE_CONNECT_S
+from streamer.detectors.remote.time_limit import CONNECT_S, TimeLimit
 from streamer.errors import DetectorError, DetectorUnreachable, InvalidOutput
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -25,8 +23,8 @@ from tracking.types import Detections
 _QUESTIONS = 3
 """A frame of a new size is sent twice: the pool asks for the picture that its detector takes."""
 _GIVEN_UP = "no detections within {:.2g} s"
-_LEAST_S = 1e-3
-"""A socket takes 0 for no wait at all."""
+_LONGEST_ANSWER = 2**24
+"""Bytes; 700,000 boxes."""
 
 
 class _Answer(NamedTuple):
@@ -46,12 +44,9 @@ class PoolModel:
     def __init__(self, link: PoolLink, min_score: float | None) -> None:
         self._link = link
         self._min_score = None if min_score is None else np.float32(min_score)
-        self._sender = secrets.token_hex(8)
         self._connection: http.client.HTTPConnection | None = None
         self._card: PoolCard | None = None
-        self._lock = Lock()  # guards _socket and _closed
-        self._socket: socket | None = None
-        self._closed = False
+        self._limit = TimeLimit()
         self._top_score: float | None = None
 
     @property
@@ -75,7 +70,11 @@ class PoolModel:
         for _ in range(_QUESTIONS):
             sent = self._link.conversions.get((frame.width, frame.height))
             left_s = ends_s - time.monotonic()
-            headers = {wire.FRAME: wire.described(frame, sent), wire.LIMIT: f"{left_s:.4f}", wire.SENDER: self._sender}
+            headers = {
+                wire.FRAME: wire.described(frame, sent),
+                wire.LIMIT: f"{left_s:.4f}",
+                wire.SENDER: self._link.sender,
+            }
             answer = self._call("POST", wire.DETECT, left_s, headers, () if sent is None else sent.of(frame))
             if answer.status != http.HTTPStatus.PRECONDITION_REQUIRED:
                 return self._detections(answer)
@@ -101,17 +100,13 @@ class PoolModel:
 
     def probe(self, limit_s: float) -> None:
         """See `RemoteModel.probe`."""
-        answer = self._call("GET", wire.READY, limit_s, {}, ())
+        answer = self._call("GET", wire.READY, limit_s, {}, (), PROBE_CONNECT_S)
         if answer.status != http.HTTPStatus.OK:
             raise self._error(answer)
 
     def close(self) -> None:
         """End the call in progress."""
-        with self._lock:
-            self._closed = True
-            if self._socket is not None:
-                with suppress(OSError):
-                    self._socket.shutdown(SHUT_RDWR)
+        self._limit.close()
         self._link.close()
 
     def _error(self, answer: _Answer) -> DetectorError:
@@ -123,57 +118,68 @@ class PoolModel:
         return DetectorUnreachable(f"{self._link.address}: {text}")
 
     def _call(
-        self, method: str, path: str, limit_s: float, headers: dict[str, str], body: Sequence[memoryview]
+        self,
+        method: str,
+        path: str,
+        limit_s: float,
+        headers: dict[str, str],
+        body: Sequence[memoryview],
+        connect_s: float = CONNECT_S,
     ) -> _Answer:
         """One request within the limit."""
-        ends_s = time.monotonic() + limit_s
         card = self._link.card
+        headers = {"Authorization": f"Bearer {card.token}", "Content-Length": str(sum(map(len, body))), **headers}
         try:
-            connection = self._connected(card, limit_s)
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            headers = {"Authorization": f"Bearer {card.token}", "Content-Length": str(sum(map(len, body))), **headers}
-            for name, value in headers.items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            for part in body:
-                self._wait_at_most(ends_s)
-                connection.send(part)
-            self._wait_at_most(ends_s)
-            answer = connection.getresponse()
-            content = answer.read()
+            self._limit.begin(limit_s, connect_s)
+            return self._answer(self._connected(card), method, path, headers, body)
         except (OSError, http.client.HTTPException) as error:
             self._drop()
             if not isinstance(error, TimeoutError):
                 self._link.renew(card)
             reason = _GIVEN_UP.format(limit_s) if isinstance(error, TimeoutError) else _reason(error)
             raise DetectorUnreachable(f"{self._link.address}: {reason}") from error
-        return _Answer(answer.status, answer.headers, content)
 
-    def _connected(self, card: PoolCard, limit_s: float) -> http.client.HTTPConnection:
+    def _answer(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: Sequence[memoryview],
+    ) -> _Answer:
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        for part in body:
+            connection.send(part)
+        answer = connection.getresponse()
+        if answer.length is None or answer.length > _LONGEST_ANSWER:
+            raise http.client.HTTPException("something else answers there")
+        return _Answer(answer.status, answer.headers, answer.read())
+
+    def _connected(self, card: PoolCard) -> http.client.HTTPConnection:
         if self._connection is None or card is not self._card:
             self._drop()
-            self._connection = http.client.HTTPConnection(self._link.host, card.port, timeout=max(limit_s, _LEAST_S))
+            self._connection = _Connection(self._link.host, card.port, self._limit)
             self._card = card
-            self._connection.connect()
-            with self._lock:
-                self._socket = self._connection.sock
-                if self._closed:
-                    raise ConnectionError("closed")
-        self._wait_at_most(time.monotonic() + limit_s)
         return self._connection
 
-    def _wait_at_most(self, ends_s: float) -> None:
-        assert self._connection is not None
-        if self._connection.sock is None:
-            raise ConnectionError("the pool closed the connection")
-        self._connection.sock.settimeout(max(ends_s - time.monotonic(), _LEAST_S))
-
     def _drop(self) -> None:
-        with self._lock:
-            self._socket = None
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose socket obeys a time limit."""
+
+    def __init__(self, host: str, port: int, limit: TimeLimit) -> None:
+        super().__init__(host, port)
+        self._limit = limit
+
+    def connect(self) -> None:
+        self.sock = self._limit.connect(self.host, self.port)
 
 
 def _reason(error: Exception) -> str:

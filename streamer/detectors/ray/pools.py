@@ -37,7 +37,10 @@ def names(cluster: Cluster) -> list[str]:
 def statuses(cluster: Cluster) -> Sequence[PoolStatus]:
     """How all pools are doing, by name."""
     asked = [_dispatcher(cluster, name).status.remote() for name in names(cluster)]
-    found: Sequence[PoolStatus] = _translated(cluster, lambda: cluster.ray.get(asked, timeout=_ANSWER_S))
+    try:
+        found: Sequence[PoolStatus] = _translated(cluster, lambda: cluster.ray.get(asked, timeout=_ANSWER_S))
+    except TimeoutError as error:
+        raise ClusterUnavailable(f"{cluster.address}: a pool gives no answer within {_ANSWER_S:g} s") from error
     return found
 
 
@@ -51,9 +54,12 @@ def find(cluster: Cluster, name: str, *, limit_s: float = _ANSWER_S) -> PoolCard
     """
     dispatcher = _dispatcher(cluster, name)
     try:
-        card = _translated(cluster, lambda: cluster.ray.get(dispatcher.card.remote(), timeout=limit_s))
-    except TimeoutError as error:
-        raise ModelError(f"pool {name} on {cluster.address} is still loading its detector; try again later") from error
+        asked = dispatcher.card.remote(limit_s)
+        card = _translated(cluster, lambda: cluster.ray.get(asked, timeout=limit_s + _PROGRESS_S))
+    except TimeoutError:  # Ray starts the dispatcher again
+        card = None
+    if card is None:
+        raise ModelError(f"pool {name} on {cluster.address} is still loading its detector; try again later")
     if isinstance(card, Refused):
         raise ModelError(f"pool {name} on {cluster.address} has no detector: {card.message}")
     if not isinstance(card, PoolCard) or card.wire != wire.VERSION:

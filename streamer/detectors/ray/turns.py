@@ -1,8 +1,8 @@
 """Whose frame a pool detects next. Used by the dispatcher's event loop only.
 
-The sender that was served longest ago comes first, so all get the same number of frames. Of its frames, the newest
-comes first: in an overloaded pool, the detections of an old one are worth less. A frame that has waited as long as its
-sender waits is dropped.
+The sender that was served longest ago comes first, so all get the same number of frames, however many they send at a
+time. Its own frames are detected in the order in which they came: a camera of a host does not wait for another one. A
+frame that has waited as long as its sender waits is dropped.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Turns(Generic[T, A]):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._waiting: dict[str, list[Waiting[T, A]]] = {}  # by sender; the newest last
+        self._waiting: dict[str, list[Waiting[T, A]]] = {}  # by sender; the oldest first
         self._served: dict[str, tuple[int, float]] = {}  # by sender: number of its last turn, and its time
         self._turn = 0
         self._arrived = asyncio.Condition()
@@ -80,6 +80,7 @@ class Turns(Generic[T, A]):
             raise Expired from None
         finally:
             mine.answer.cancel()
+            self._remove(mine)
 
     async def next(self) -> Waiting[T, A]:
         """The frame that is detected next, as soon as there is one."""
@@ -94,12 +95,18 @@ class Turns(Generic[T, A]):
         return self._served[sender][0] if sender in self._served else -1
 
     def _taken(self, sender: str) -> Waiting[T, A]:
-        taken = self._waiting[sender].pop()
-        if not self._waiting[sender]:
-            del self._waiting[sender]
+        taken = self._waiting[sender][0]
+        self._remove(taken)
         self._turn += 1
         self._served[sender] = self._turn, self._clock()
         return taken
+
+    def _remove(self, one: Waiting[T, A]) -> None:
+        frames = self._waiting.get(one.sender, [])
+        if one in frames:
+            frames.remove(one)
+            if not frames:
+                del self._waiting[one.sender]
 
     def _forget(self) -> None:
         """Drop frames that nobody waits for, and senders that have gone."""

@@ -15,10 +15,11 @@ from streamer.errors import DetectorUnreachable
 FAILURES = 3
 """So many calls in a row that fail open the circuit. One that is late may be a pause of the server."""
 PROBE_EVERY_S = 0.5
-"""Time between two probes. Together with `PROBE_LIMIT_S` it keeps the time from the server's return to the next
+"""Time between two probes. Together with `PROBE_CONNECT_S` it keeps the time from the server's return to the next
 detection below 1 s."""
-PROBE_LIMIT_S = 0.4
-"""Time limit of a probe. Linux repeats the first packet of a connection after 1 s, so a longer wait gains nothing."""
+PROBE_CONNECT_S = 0.4
+"""Longest wait for the connection of a probe. Linux repeats its first packet after 1 s, so a longer wait gains nothing.
+The answer has the deadline of a frame: a server that is slow to answer, but in time for frames, is not away."""
 
 
 class CircuitBreaker:

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Protocol, Self
 
 from streamer.config.detector import DetectorSettings
-from streamer.detectors.remote.breaker import PROBE_LIMIT_S, CircuitBreaker
+from streamer.detectors.remote.breaker import CircuitBreaker
 from streamer.errors import DetectorError, DetectorUnreachable
 from streamer.features import DetectorContext
 from streamer.values.frame import Frame
@@ -45,7 +45,7 @@ class RemoteModel(Protocol):
         """
 
     def probe(self, limit_s: float) -> None:
-        """Ask the server whether the model is ready, without a frame.
+        """Ask the server whether the model is ready, without a frame. A connection takes at most `PROBE_CONNECT_S`.
 
         Raises:
             DetectorUnreachable: it is not, or there is no answer within the limit.
@@ -141,7 +141,7 @@ class RemoteDetector:
         has_to_probe = self._breaker.admit()
         try:
             if has_to_probe:
-                self._model.probe(min(limit_s, PROBE_LIMIT_S))
+                self._model.probe(min(limit_s, self._deadline_s))
             found = self._model.detect(frame, ends_s - self._clock())
         except DetectorUnreachable as error:
             is_first = self._breaker.failed(error)

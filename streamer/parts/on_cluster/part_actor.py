@@ -6,6 +6,7 @@ read by a worker with another version of this program, which is refused then.
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ class PartActor:
         """
         has_input = False
         if version == program_version():
-            planned = Plan.model_validate_json(plan)
+            planned = Plan.model_validate(json.loads(plan))
             self._files.setdefault(planned.digest, _PlannedFile(planned))
             with suppress(StreamerError):
                 check_input(planned)

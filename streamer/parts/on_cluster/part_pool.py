@@ -95,7 +95,7 @@ class PartPool:
         self._show()
 
     def _say_hello(self, worker: PoolWorker) -> None:
-        worker.call(Call.HELLO, (program_version(), self._plan.model_dump_json()))
+        worker.call(Call.HELLO, (program_version(), self._plan.to_json()))
         self._continue(worker)
 
     def _continue(self, worker: PoolWorker) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.parts.part_file import looks_like_part, read_part
+from streamer.parts.part_file import OtherVersion, looks_like_part, read_part
 from streamer.parts.plan import Part, Plan
 from streamer.system import paths
 
@@ -21,12 +21,14 @@ def is_complete(path: Path, plan: Plan, part: Part, *, say: Callable[[str], None
 
     Raises:
         SourceUnavailable: the file cannot be read.
-        ConfigError: it is another part, or something else, which must not be replaced.
+        ConfigError: it is another part, one of another version, or something else, which must not be replaced.
     """
     if not paths.exists(path):
         return False
     try:
         found = read_part(path)
+    except OtherVersion:
+        raise
     except ConfigError:
         try:
             is_damaged = looks_like_part(path)

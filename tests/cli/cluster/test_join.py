@@ -156,6 +156,7 @@ BAD: tuple[tuple[Callable[[Path], None], tuple[str, ...], str], ...] = (
     (nothing, ("rtsp://127.0.0.1:9/x", *PLAN), "--plan joins the parts of a file"),
     (nothing, ("clip.mp4", "clip.mp4", "boxes.txt", *PLAN), "--plan and --cluster are for one file"),
     (nothing, ("clip.mp4", *PLAN, "--wait-for", "-1"), "--wait-for is a number of seconds from 0 on, not -1"),
+    (nothing, ("clip.mp4", *PLAN, "--wait-for", "nan"), "--wait-for is a number of seconds from 0 on, not nan"),
     (nothing, ("clip.mp4", "--parts-in", "parts"), "--parts-in is for the parts of a plan; give --plan, too"),
     (nothing, ("clip.mp4", *PLAN[:2], "--parts-in", "clip.mp4"), "clip.mp4 is no folder"),
 )

@@ -66,7 +66,7 @@ def test_the_options_of_the_detector_are_in_the_plan(run: Run, tmp_path: Path) -
         ({"source": "."}, ".: is a folder; a plan is for one video file: name one in it"),
         ({"source": "0"}, "0: a plan is for a video file; record or download it first"),
         ({"source": "-"}, "-: a plan is for a video file; record or download it first"),
-        ({"parts": 0}, "a plan has at least 1 part, not 0"),
+        ({"parts": 0}, "a plan has 1 to 100000 parts, not 0"),
         ({"output": "clip.mp4", "overwrite": True}, "clip.mp4 is the input; name another file for the plan with -o"),
         ({"output": "."}, "cannot write .: it is a folder; name a file in it"),
         ({"detector": "nodet"}, "no detector 'nodet'; did you mean nanodet?"),

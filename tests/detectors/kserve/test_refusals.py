@@ -184,6 +184,29 @@ def test_an_answer_that_says_another_length(server: ModelServer, size: int) -> N
     assert f"output0 has {size} bytes" in refusal(server.url("yolov8"))
 
 
+@pytest.mark.parametrize(
+    ("datatype", "shape", "size"),
+    [("BYTES", "[1000000000000]", "0"), ("BYTES", "[1e400]", "0"), ("FP32", "[1e400]", "8"), ("FP32", "[1]", "1e400")],
+)
+def test_an_answer_with_numbers_beyond_all_memory(server: ModelServer, datatype: str, shape: str, size: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        output = f'"name": "output0", "datatype": "{datatype}", "shape": {shape}'
+        head = f'{{"outputs": [{{{output}, "parameters": {{"binary_data_size": {size}}}}}]}}'.encode()
+        return web.Response(body=head + bytes(8), headers={"Inference-Header-Content-Length": str(len(head))})
+
+    server.instead["/infer"] = answer
+    assert "the server's answer is no binary tensor data" in refusal(server.url("yolov8"))
+
+
+def test_a_model_with_an_endless_axis(server: ModelServer) -> None:
+    async def describe(_: web.Request) -> web.Response:
+        tensor = '[{"name": "a", "datatype": "FP32", "shape": [1e400]}]'
+        return web.Response(text=f'{{"name": "yolov8", "inputs": {tensor}, "outputs": {tensor}}}')
+
+    server.instead["/yolov8"] = describe
+    assert "does not describe a model" in refusal(server.url("yolov8"))
+
+
 def test_a_server_that_sends_a_byte_now_and_then(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "LIMIT_S", 0.5)
     ended = threading.Event()
@@ -244,6 +267,34 @@ def test_a_server_that_speaks_another_protocol() -> None:
         message = refusal(f"kserve+http://127.0.0.1:{listening.getsockname()[1]}/v2/models/m")
         thread.join(20)
     assert "it does not speak HTTP" in message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_missing_or_refuses(server: ModelServer, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the proxy, not the server, and has no login of either."""
+    name = server.url("yolov8").replace("+http:", f"+{scheme}:")
+    monkeypatch.setenv("no_proxy", "")
+    for proxy, reason in (
+        (f"127.0.0.1:{free_port()}", "through the proxy of HTTP_PROXY or HTTPS_PROXY: connection refused"),
+        (f"127.0.0.1:{refusing_proxy()}", "407"),
+    ):
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://me:of-the-proxy@{proxy}")
+        message = refusal(name)
+        assert reason in message
+        assert "of-the-proxy" not in message
+
+
+def refusing_proxy() -> int:
+    """The port of a proxy that answers one request, and wants another login."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with listening, listening.accept()[0] as connected:
+            connected.recv(10_000)
+            connected.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    return int(listening.getsockname()[1])
 
 
 def test_a_server_without_tls(server: ModelServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,26 @@ def test_a_request_that_is_no_frame_is_refused() -> None:
             )
             assert client.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
         assert len(PoolModel(pool.link(), None).detect(FRAME, LIMIT_S)) == 1
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 1000\r\n", b""])
+def test_a_server_that_sends_a_byte_now_and_then_costs_one_deadline(head: bytes) -> None:
+    """Another program has the port of the pool, and its answer does not end."""
+    ended = threading.Event()
+    with pool_here(found) as pool, socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with listening.accept()[0] as connected, suppress(OSError):
+                connected.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
+                while not ended.wait(0.02):
+                    connected.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        model = PoolModel(pool.link(port=listening.getsockname()[1]), None)
+        reason = "no detections within 0.5 s" if head else "something else answers there"
+        with pytest.raises(DetectorUnreachable, match=reason):
+            model.detect(FRAME, 0.5)
+        ended.set()
+        thread.join(20)
+        model.close()

@@ -1,4 +1,4 @@
-"""Whose frame a pool detects next: fair between senders, the newest first, none that waited too long."""
+"""Whose frame a pool detects next: fair between senders, the oldest first, none that waited too long."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_sender_that_waited_longest_for_its_turn_is_next() -> None:
         tasks = await put(turns, ["a1", "b1"])
         assert await taken(turns, 2) == ["a1", "b1"]
         tasks += await put(turns, ["a2", "a3", "a4", "b2", "c1"])
-        assert await taken(turns, 3) == ["c1", "a4", "b2"]
+        assert await taken(turns, 3) == ["c1", "a2", "b2"]
         tasks += await put(turns, ["c2", "b3"])
         assert await taken(turns, 3) == ["c2", "a3", "b3"]
         for task in tasks:
@@ -57,11 +57,11 @@ def test_the_sender_that_waited_longest_for_its_turn_is_next() -> None:
     asyncio.run(run())
 
 
-def test_of_one_sender_the_newest_frame_is_next() -> None:
+def test_of_one_sender_the_oldest_frame_is_next() -> None:
     async def run() -> None:
         turns: Turns[str, str] = Turns()
         await put(turns, ["a1", "a2", "a3"])
-        assert await taken(turns, 3) == ["a3", "a2", "a1"]
+        assert await taken(turns, 3) == ["a1", "a2", "a3"]
 
     asyncio.run(run())
 
@@ -86,6 +86,19 @@ def test_a_sender_is_told_that_no_worker_was_free() -> None:
         turns: Turns[str, str] = Turns()
         with pytest.raises(Expired):
             await turns.detected("a", "a1", 0.001)
+
+    asyncio.run(run())
+
+
+def test_frames_that_were_given_up_are_not_kept() -> None:
+    """Also while all workers hang, so that nothing takes a frame."""
+
+    async def run() -> None:
+        turns: Turns[str, str] = Turns()
+        for _ in range(3):
+            with pytest.raises(Expired):
+                await turns.detected("a", "a1", 0.001)
+        assert len(turns) == 0
 
     asyncio.run(run())
 

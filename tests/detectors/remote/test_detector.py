@@ -48,6 +48,19 @@ def test_the_first_frame_after_a_successful_probe_is_detected() -> None:
     assert model.calls[FAILURES : FAILURES + 3] == ["probe", "probe", f"frame {FAILURES + 1}"]
 
 
+@pytest.mark.parametrize("retry_for_s", [0.0, 120.0])
+def test_a_probe_may_take_as_long_as_a_live_frame(retry_for_s: float) -> None:
+    """A server that is always slow to answer would else stay away for the rest of the run."""
+    model, clock = ScriptedModel(None), Clock()
+    breaker = CircuitBreaker(clock)
+    for _ in range(FAILURES):
+        breaker.failed(GONE)
+    clock.now_s += PROBE_EVERY_S
+    RemoteDetector(model, breaker, deadline_s=2.0, retry_for_s=retry_for_s, clock=clock).detect(frame_of(0))
+    assert model.calls == ["probe", "frame 0"]
+    assert model.limits_s[0] == 2.0
+
+
 def test_an_error_of_the_model_does_not_open_the_circuit() -> None:
     model = ScriptedModel(DetectorError("wrong shape"))
     detector = live(model, Clock())
