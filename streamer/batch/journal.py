@@ -134,7 +134,8 @@ class Journal:
             SinkError: it cannot be written.
         """
         # JSON of Python: names of files may have bytes that are not UTF-8 (PEP 383), which that of pydantic loses.
-        line = json.dumps(entry.model_dump(exclude_defaults=True)).encode() + b"\n"
+        # The time is written, too: pydantic counts it as a default if it is that of this millisecond.
+        line = json.dumps({**entry.model_dump(exclude_defaults=True), "at": entry.at}).encode() + b"\n"
         with self._lock:
             try:
                 self._write(line)

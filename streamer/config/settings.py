@@ -81,7 +81,7 @@ class ClusterSettings(Section):
     """Time limit until the first worker has loaded the detector."""
     input: Literal["auto", "path", "send"] = "auto"
     """How a worker gets the file: by its path, or sent through the object store as far as a part needs it; `auto`
-    sends it to workers that do not have it."""
+    sends it to workers that do not have it, `path` refuses them."""
 
 
 class WindowSettings(Section):

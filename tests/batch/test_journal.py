@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_a_name_need_not_be_text(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         assert journal.entry("caf\udce9.mp4") is not None
         assert journal.has_written("caf\udce9.mp4.jsonl")
+
+
+def test_every_line_has_its_time(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        for _ in range(20):
+            journal.add(Entry(file="a.mp4", state=FileState.BEGUN))
+    lines = (tmp_path / JOURNAL).read_text(encoding="utf-8").splitlines()
+    assert all("at" in json.loads(line) for line in lines)
 
 
 def test_nothing_is_written_before_the_first_entry(tmp_path: Path) -> None:
