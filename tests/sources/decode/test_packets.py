@@ -1,4 +1,4 @@
-"""Packets without a time are left out and reported, and a stream that appears does not end the reading with an error."""
+"""Packets without a time are left out and reported; a stream that appears is no error."""
 
 from __future__ import annotations
 
