@@ -185,8 +185,9 @@ def outage(server: Server, clip: Path, outage_s: float, *, kills: bool) -> None:
     took_s = float("nan") if detected_s is None else detected_s - back_s[0]
     back = f"; detects again {took_s:.2f} s after the server listens (goal {BACK_WITHIN_S:g} s)" if kills else ""
     late = sum(age_s > LATE_S for age_s in ages_s)
+    what = f"killed for {outage_s:g} s" if kills else "not killed"
     print(
-        f"server {f'killed for {outage_s:g} s' if kills else 'not killed'}: {entered} frames, {counts}; {entered - sum(settled.values())} unaccounted; "
+        f"server {what}: {entered} frames, {counts}; {entered - sum(settled.values())} unaccounted; "
         f"{late} of {len(ages_s)} shown frames later than {LATE_S:g} s, oldest {max(ages_s):.3f} s{back}"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ from streamer.run.session import StopHook
 from streamer.run.several import RunParts, SeveralRuns
 from streamer.sinks.selection import sink_class
 
+log = logging.getLogger(__name__)
+
+_RENAMED = (
+    "%s: %s is done already, as %s: names begin at the folder that all inputs have in common, which is another one "
+    "now; give the same folders to go on"
+)
 _APART = "rename one of them, or give each an output folder of its own"
 
 
@@ -138,9 +145,10 @@ class Batch:
         settings = settings_digest(self._settings)
         with Journal(self._outputs.folder) as journal:
             folder = BatchFolder(self._outputs.folder, files.names, journal, settings)
-            written = [path for run in planned.runs for path in run.outputs.files if not folder.has_written(path)]
             if not self._outputs.overwrite:
-                refuse_existing(written)
+                refuse_existing(path for run in planned.runs for path in folder.of_others(run))
+            if renamed := folder.renamed():
+                log.warning(_RENAMED, self._outputs.folder, *renamed)
             work = folder.plan_work(planned.runs)
             self._reporter.found(files.names, work)
             with self._parts() if self._parts is not None and work.to_do else nullcontext() as parts:

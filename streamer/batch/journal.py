@@ -46,6 +46,7 @@ class Entry(BaseModel):
         state: how far it is.
         at: when, in UTC, as ISO 8601.
         settings: identifies the settings, from `settings_digest`.
+        source: its absolute path; empty in lines of earlier versions.
         input: what was read; None if it could not be.
         outputs: paths below the output folder; what was written if it is done.
         figures: of a file that is done.
@@ -58,6 +59,7 @@ class Entry(BaseModel):
     state: FileState
     at: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     settings: str = ""
+    source: str = ""
     input: FileIdentity | None = None
     outputs: Mapping[str, FileIdentity | None] = {}
     figures: RunFigures | None = None
@@ -113,6 +115,12 @@ class Journal:
         """The last line of a file; None if it has none."""
         with self._lock:
             return self._entries.get(file)
+
+    def names_of_done(self) -> dict[str, str]:
+        """Absolute path of each file that is done to its name."""
+        with self._lock:
+            done = [entry for entry in self._entries.values() if entry.state is FileState.DONE]
+            return {entry.source: entry.file for entry in done if entry.source}
 
     def has_written(self, output: str) -> bool:
         """Whether a path below the output folder is an output of this batch, perhaps of another call."""

@@ -61,9 +61,24 @@ class BatchFolder:
         self._journal = journal
         self._settings = settings
 
-    def has_written(self, path: Path) -> bool:
-        """Whether a file is an output of this batch, perhaps of another call."""
-        return self._journal.has_written(self._key(path))
+    def of_others(self, run: PlannedRun) -> list[Path]:
+        """The outputs of a run that are none of this batch, or belong to another input of the same name.
+
+        An input that was only moved is the same one; so is one that has changed in its place.
+        """
+        entry = self._journal.entry(self._names[run.source])
+        if entry is not None and _is_of_another(entry, Path(run.source)):
+            return list(run.outputs.files)
+        return [path for path in run.outputs.files if not self._journal.has_written(self._key(path))]
+
+    def renamed(self) -> tuple[str, str] | None:
+        """The name of an input that is done under another one, and that one; None if there is none."""
+        done = self._journal.names_of_done()
+        for source, name in self._names.items():
+            before = done.get(str(Path(source).absolute()), name)
+            if before != name and self._journal.entry(name) is None:
+                return name, before
+        return None
 
     def plan_work(self, runs: Sequence[PlannedRun]) -> Work:
         """Compare the files with the journal. Reads those whose times have changed."""
@@ -145,7 +160,8 @@ class BatchFolder:
 
     def _entry(self, name: str, run: PlannedRun) -> Entry:
         outputs = dict.fromkeys(self._outputs(run))
-        return Entry(file=name, state=FileState.BEGUN, settings=self._settings, outputs=outputs)
+        source = str(Path(run.source).absolute())
+        return Entry(file=name, state=FileState.BEGUN, settings=self._settings, source=source, outputs=outputs)
 
     def _outputs(self, run: PlannedRun) -> dict[str, Path]:
         """Name in the journal to path."""
@@ -153,6 +169,11 @@ class BatchFolder:
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self._folder).replace(os.sep, "/")
+
+
+def _is_of_another(entry: Entry, source: Path) -> bool:
+    is_elsewhere = entry.source not in ("", str(source.absolute()))
+    return is_elsewhere and entry.input is not None and not entry.input.is_of(source)
 
 
 def _remove_partials(path: Path) -> None:

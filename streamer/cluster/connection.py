@@ -37,6 +37,8 @@ _TIMEOUT_S = 120.0
 """A local cluster starts in 3 s on two idle cores, and a connection takes 1 to 3 s. One that Ray's server cannot serve
 fails after 40 s, and the next one works."""
 _END_S = 20.0
+_GIVEN_UP_END_S = 1.0
+"""Ctrl-C ends the wait for a cluster that hangs, but not Ray's attempt to connect, which ends with the process."""
 _connection_lock = threading.Lock()
 
 
@@ -163,6 +165,7 @@ class _Holder:
         self._reconnect_s = reconnect_s
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._ended = threading.Event()
+        self._is_connected = False
         self._thread = Thread("cluster", self._hold, shared=True)
         self._thread.start()
 
@@ -176,12 +179,13 @@ class _Holder:
             ) from None
         if isinstance(answer, BaseException):
             raise answer
+        self._is_connected = True
         return answer
 
     def end(self) -> None:
         """Disconnect, and wait until that is done."""
         self._ended.set()
-        self._thread.join(_END_S)
+        self._thread.join(_END_S if self._is_connected or self._address.is_local else _GIVEN_UP_END_S)
 
     def _hold(self) -> None:
         try:

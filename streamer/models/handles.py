@@ -22,6 +22,8 @@ HUB_HANDLE = "https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resne
 
 _SERVED = ("kserve+http", "kserve+https", "ray")
 """Schemes of detectors that run on another machine."""
+_MODEL_ON_A_SERVER = re.compile(r"https?://[^/]*/([^?#]*/)?v2/models/|(kserve|triton|grpcs?)(\+\w+)?://", re.IGNORECASE)
+_ON_A_SERVER = "kserve+http://HOST:8000/v2/models/NAME, by HTTP and not gRPC"
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _ARCHIVE_PARAMETER = ("tf-hub-format", "compressed")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -110,6 +112,8 @@ def parse(text: str) -> Url | Path:
         urlsplit(text).port  # noqa: B018 - raises on what is no number
     except ValueError as error:
         raise ModelError(f"the address of the module ({scheme}://...) is no URL; see docs/models.md") from error
+    if _MODEL_ON_A_SERVER.match(text) and not text.lower().endswith(_ARCHIVE_SUFFIXES):
+        raise ModelError(f"{without_login(text)} is no module to fetch; a model on a server is {_ON_A_SERVER}")
     if scheme.lower() not in ("http", "https"):
         raise ModelError(f"{without_login(text)} cannot be fetched: only http(s) URLs, .tar.gz files and folders can")
     if not host:

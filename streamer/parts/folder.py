@@ -64,8 +64,8 @@ class FolderSupply:
 
         Raises:
             SourceUnavailable: the folder cannot be read.
-            ConfigError: a part is truncated; a file is called like a part of this plan, but is none or belongs to
-                another plan; a worker has another model, or computes other numbers.
+            ConfigError: a part is truncated; a file is called like a part of this plan, but is none, another one, or
+                belongs to another plan; a worker has another model, or computes other numbers.
         """
         for path, state in self._changed():
             try:
@@ -80,6 +80,9 @@ class FolderSupply:
             if header is None:
                 continue
             if header.plan_digest == self._digest:
+                if path in self._names and path.name != part_name(header.number):
+                    # `detect` does not replace it, so the part of this name would never come.
+                    raise ConfigError(f"{path} is part {header.number}; rename it to {part_name(header.number)}")
                 self._workers.add(f"the worker of part {header.number}", header.worker)
                 self._files.setdefault(header.number, path)
                 self._arrived_s = time.monotonic()

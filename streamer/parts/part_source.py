@@ -182,7 +182,7 @@ class _SoughtFile(FileSource):
             self._go_to_keyframe(container)
         except BaseException as error:
             container.close()
-            if isinstance(error, av.error.FFmpegError):
+            if isinstance(error, av.error.FFmpegError | IndexError):  # as in `PacketReader`
                 raise _DiffersError from error
             raise
         return container

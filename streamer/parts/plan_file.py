@@ -10,6 +10,7 @@ from streamer.config.section import validated
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.parts.plan import FORMAT, Plan
 from streamer.parts.planning import edges_digest
+from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 
 _MOST_BYTES = 64 << 20
@@ -38,6 +39,9 @@ def write_plan(plan: Plan, path: Path, *, overwrite: bool = False) -> None:
 def read_plan(path: Path) -> Plan:
     """The plan in a file; the path of its input is absolute.
 
+    An input that is not where the plan has it is looked for beside the plan, and in the folder above: a shared folder
+    may have another path on each machine. `check_input` compares it.
+
     Raises:
         ConfigError: it cannot be read, is no plan, or a plan of another version.
     """
@@ -52,8 +56,15 @@ def read_plan(path: Path) -> Plan:
     except (ConfigError, ValueError, ZeroDivisionError) as error:
         problem = error.problems[0] if isinstance(error, ConfigError) else str(error)
         raise ConfigError(f"{path}: not a plan that can be used ({problem}); plan the file again") from error
-    where = path.absolute().parent / plan.input.path
+    where = _place(plan.input.path, path.absolute().parent)
     return plan.model_copy(update={"input": plan.input.model_copy(update={"path": str(where)})})
+
+
+def _place(stored: str, folder: Path) -> Path:
+    """Where the input is; as stored, if it is nowhere."""
+    given = folder / stored
+    places = (given, folder / given.name, folder.parent / given.name)
+    return next((place for place in places if paths.exists(place)), given)
 
 
 def check_input(plan: Plan, path: Path | None = None) -> Path:

@@ -225,6 +225,27 @@ def test_files_of_others_are_not_replaced() -> None:
     assert run(overwrite=True).ran == []
 
 
+def test_outputs_of_another_input_of_the_same_name_are_not_replaced() -> None:
+    run(given=["v/day"])
+    before = Path("out/a.jsonl").read_text()
+    shutil.copytree("v/day", "v/tomorrow")
+    write_video(Path("v/tomorrow/a.mp4"), frames=6)
+    with pytest.raises(ConfigError, match=r"out/a.annotated.mp4, .* exist already; set overwrite"):
+        run(given=["v/tomorrow"])
+    assert Path("out/a.jsonl").read_text() == before
+    assert run(given=["v/day"]).ran == []
+    assert run(given=["v/tomorrow"], overwrite=True).ran == ["a.mp4"]
+
+
+def test_inputs_that_are_done_under_other_names_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    run(given=["v/day"])
+    run(given=["v/day"])
+    assert caplog.messages == []
+    run(given=["v"])
+    (message,) = caplog.messages
+    assert message.startswith("out: day/a.mp4 is done already, as a.mp4: names begin at the folder that all inputs")
+
+
 def test_an_input_that_grows_while_it_is_read_is_no_success() -> None:
     kept = Kept()
 

@@ -10,12 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
+from streamer.cluster import connection
 from streamer.cluster.connection import ClusterAddress, ClusterUnavailable, connect
 from streamer.errors import ConfigError
 from tests.ray_head import RayHead, free_ports, ray_head
@@ -93,6 +96,33 @@ def test_after_a_failure_the_process_may_connect_again() -> None:
     for _ in range(2):
         with pytest.raises(ClusterUnavailable), connect("ray://127.0.0.1:1"):
             pass
+
+
+def test_who_gives_up_does_not_wait_for_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's client cannot be told to stop. Ctrl-C and a time limit end the wait for it."""
+    goes_on, messages = threading.Event(), list[str]()
+
+    @contextmanager
+    def hangs(*_: object) -> Iterator[None]:
+        goes_on.wait()
+        yield
+
+    def attempt() -> None:
+        try:
+            with connect("ray://127.0.0.1:1", timeout_s=0.01):
+                pass
+        except ClusterUnavailable as error:
+            messages.append(str(error))
+
+    monkeypatch.setattr(connection.ray_client, "connected", hangs)
+    monkeypatch.setattr(connection, "_END_S", 3600)
+    waits = threading.Thread(target=attempt, daemon=True)
+    waits.start()
+    waits.join(20)
+    assert [one.partition(";")[0] for one in messages] == ["ray://127.0.0.1:1 did not answer within 0.01 s"]
+    goes_on.set()
+    assert connection._connection_lock.acquire(timeout=20)
+    connection._connection_lock.release()
 
 
 @pytest.mark.slow

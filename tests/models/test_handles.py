@@ -138,6 +138,28 @@ def test_a_name_that_is_nearly_a_handle_gets_the_line_that_helps(text: str, told
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://gpu:8000/v2/models/yolo11n",
+        "https://example.org/triton/v2/models/yolo11n/versions/3",
+        "grpc://gpu:8001/yolo11n",
+        "kserve://gpu:8000/v2/models/yolo11n",
+        "kserve+grpc://gpu:8001/v2/models/yolo11n",
+        "triton://me:secret@gpu/yolo11n",
+    ],
+)
+def test_a_model_on_a_server_is_no_module(text: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        handles.parse(text)
+    assert "kserve+http://HOST:8000/v2/models/NAME" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_archive_below_a_folder_with_such_a_name_is_a_module() -> None:
+    assert isinstance(handles.parse("https://example.org/v2/models/ssd.tar.gz"), handles.Url)
+
+
 @pytest.mark.parametrize("text", ["person", "models/ssd", "a/b/c/d", "clip.mp4", "tfhub.dev"])
 def test_other_names_get_no_such_line(text: str) -> None:
     assert handles.hint(text) == ""

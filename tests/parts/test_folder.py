@@ -129,6 +129,13 @@ def test_a_part_of_another_plan_under_our_name_is_refused(tmp_path: Path) -> Non
         supply(tmp_path).look()
 
 
+def test_a_part_under_the_name_of_another_one_is_refused(tmp_path: Path) -> None:
+    """`detect` does not replace it, so the other one would never come."""
+    write_part(own(2), tmp_path / part_name(0))
+    with pytest.raises(ConfigError, match=r"part-0\.npz is part 2; rename it to part-2\.npz"):
+        supply(tmp_path).look()
+
+
 def test_parts_of_another_plan_are_ignored_elsewhere(tmp_path: Path) -> None:
     write_part(own(1, plan_digest="ab" * 32), tmp_path / "other-1.npz")
     assert supply(tmp_path, wait_s=0).wait(1) is None

@@ -46,6 +46,20 @@ def test_the_frames_of_a_killed_worker_come_back(tmp_path: Path) -> None:
         assert equal(frames[pts].detections, frame.detections)
 
 
+def test_a_journal_without_frames_is_not_left_behind(tmp_path: Path) -> None:
+    with Journal(tmp_path / "part-7.npz") as journal:
+        journal.begin(EMPTY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_that_is_not_begun_keeps_its_frames(tmp_path: Path) -> None:
+    """The model could not be loaded, for example."""
+    write(tmp_path / "part-7.npz")
+    with Journal(tmp_path / "part-7.npz"):
+        pass
+    assert kept(tmp_path / "part-7.npz") == list(FULL.frames)
+
+
 def test_a_journal_that_ends_anywhere_keeps_its_complete_frames(tmp_path: Path) -> None:
     output = tmp_path / "part-7.npz"
     content = write(output).read_bytes()
@@ -134,6 +148,7 @@ def test_an_old_journal_is_removed_unless_its_process_lives(tmp_path: Path) -> N
     output = tmp_path / "part-7.npz"
     with Journal(output) as journal:
         journal.begin(EMPTY)
+        journal.add(FULL.frames[-512])
         Journal.remove_old(output)
         assert journal.path.exists()
     Journal.remove_old(output)

@@ -52,6 +52,28 @@ def test_plan_and_input_can_be_moved_together(plan: Plan, clip: Path, monkeypatc
         assert len(list(source)) == found.parts[3].frames
 
 
+@pytest.mark.parametrize("name", ["share/job/plan.json", "share/plan.json"])
+def test_a_shared_folder_may_have_another_path_on_each_machine(plan: Plan, clip: Path, name: str) -> None:
+    share = clip.parent / "share"
+    (share / "job").mkdir(parents=True)
+    video = clip.rename(share / "clip.mp4")
+    given = plan.model_copy(update={"input": plan.input.model_copy(update={"path": str(video)})})
+    write_plan(given, clip.parent / name)
+    mounted = share.rename(clip.parent / "mnt")
+    found = read_plan(clip.parent / name.replace("share", "mnt"))
+    assert check_input(found) == mounted / "clip.mp4"
+    assert found.digest == plan.digest
+
+
+def test_a_file_of_the_same_name_beside_the_plan_must_have_its_content(plan: Plan, clip: Path) -> None:
+    elsewhere = clip.parents[1] / "plan.json"
+    write_plan(plan, elsewhere)
+    clip.unlink()
+    elsewhere.with_name("clip.mp4").write_bytes(b"another")
+    with pytest.raises(ConfigError, match="is not the file of the plan"):
+        check_input(read_plan(elsewhere))
+
+
 def test_names_that_are_not_utf_8_come_back(plan: Plan, clip: Path) -> None:
     odd = clip.rename(clip.with_name(os.fsdecode(b"caf\xe9.mp4")))
     detector = plan.detector.model_copy(update={"name": os.fsdecode(b"/models/caf\xe9.onnx")})

@@ -50,7 +50,7 @@ def detect(
         from streamer.config.loading import load_settings
         from streamer.parts.detecting import PartDetector, settings_of_worker
         from streamer.parts.part_file import part_name, part_path
-        from streamer.parts.plan_file import check_input, read_plan
+        from streamer.parts.plan_file import read_plan
         from streamer.parts.worker.complete import is_complete
         from streamer.parts.worker.journal import Journal
         from streamer.system.partial_file import make_folder
@@ -65,7 +65,7 @@ def detect(
             Journal.remove_old(path)
             terminal.message(f"{path} is complete already")
             return
-        check_input(planned, source)
+        _check_input(planned, source)
         if output.endswith("/"):
             make_folder(path.parent)
         with Journal(path, waiting=lambda: terminal.message(_waits(path))) as journal:
@@ -83,6 +83,15 @@ def _check_assignments(assignments: Sequence[str]) -> None:
     for key in (one.partition("=")[0].strip() for one in assignments):
         if not key.startswith(_SETTINGS):
             raise ConfigError(f"{key} does not change detections; --set takes detector.NAME=VALUE")
+
+
+def _check_input(plan: Plan, source: Path | None) -> None:
+    from streamer.parts.plan_file import check_input
+    from streamer.system import paths
+
+    if source is None and not paths.exists(plan.input.path):
+        raise ConfigError(f"{plan.input.path} is not on this machine; --input FILE names the video here")
+    check_input(plan, source)
 
 
 def _waits(path: Path) -> str:

@@ -102,7 +102,8 @@ class Elsewhere:
         typed = f"streamer detect {paths.as_argument(self.plan)} --part K -o {paths.as_argument(f'{folder}/')}"
 
         def waiting(missing: Sequence[int]) -> None:
-            terminal.message(f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}")
+            there = "" if paths.is_dir(folder) else ", which does not exist yet"
+            terminal.message(f"waiting for {part_names(missing)} of {len(plan.parts)} in {folder}{there}")
             terminal.message(f"to detect one: {typed}; --wait-for 0 detects here what is missing")
 
         supply = FolderSupply(folder, plan, workers, wait_s=self.wait_s, waiting=waiting)

@@ -1,7 +1,8 @@
 """What a server says about a model: inputs, outputs, and names of classes where it has them. Main thread.
 
 Triton also has `/config` (its extension `model_configuration`), whose `parameters` its operator chooses. The keys that
-exporters write into ONNX files have the same meaning there, such as `names` and `imgsz`.
+exporters write into ONNX files have the same meaning there, such as `names` and `imgsz`. Ultralytics' guide to Triton
+has all of them in one parameter, `metadata`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from streamer.detectors.kserve.answers import Answer
 from streamer.detectors.kserve.connection import Connection
 from streamer.detectors.kserve.tensors import DTYPES
 from streamer.detectors.onnx.header import Dimension, Header, Tensor
+from streamer.detectors.onnx.metadata import of_file
 from streamer.errors import DetectorError, DetectorUnreachable, ModelError
 from streamer.system.suggestions import nearest
 
@@ -109,7 +111,7 @@ def _metadata(connection: Connection, told: Mapping[str, Any]) -> Mapping[str, s
         for key, value in parameters.items() if isinstance(parameters, dict) else ():
             text = value.get("string_value") if isinstance(value, dict) and "string_value" in value else value
             found[str(key)] = text if isinstance(text, str) else json.dumps(text)
-    return found
+    return {**of_file(found.get("metadata")), **found}
 
 
 def _optional(connection: Connection, path: str) -> Mapping[str, Any]:

@@ -43,6 +43,12 @@ def rfdetr(metadata: Metadata) -> RfDetr | None:
         return None
 
 
+def of_file(text: str | None) -> Metadata:
+    """The metadata of a file that were written as one value; empty if it is none."""
+    told = _literal(text)
+    return {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
+
+
 def names_of(metadata: Metadata) -> Mapping[int, str]:
     """Names of the classes by their number in the model; empty if there are none."""
     told = rfdetr(metadata)

@@ -77,7 +77,8 @@ class Journal:
         raise SinkUnavailable(f"cannot lock {self.path}: other processes replace it; choose another output")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if os.fstat(self._file).st_size == 0:  # refused before the first frame
+        has_begun = self._end > 0
+        if not self.count and (has_begun or os.fstat(self._file).st_size == 0):  # it ended before the first frame
             self.remove()
         self._close()
 

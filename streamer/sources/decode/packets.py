@@ -156,6 +156,10 @@ class PacketReader:
                     if packet.size or packet.dts is not None or packet.pts is not None:
                         yield packet
                 return
+            except IndexError:
+                # PyAV's end marks are for all streams, also for those that appeared while the file was read (a
+                # transport stream that is damaged or joined), which it does not know.
+                return
             except av.error.FFmpegError as error:
                 failed += 1
                 if failed >= _READ_ATTEMPTS:

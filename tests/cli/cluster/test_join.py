@@ -82,6 +82,14 @@ def test_a_missing_part_is_detected_here_if_nobody_waits_for_it(program: Program
     assert (program.folder / "out.mp4").read_bytes() == (program.folder / "single.mp4").read_bytes()
 
 
+def test_a_join_says_that_the_folder_of_the_parts_does_not_exist(program: Program) -> None:
+    arguments = [value if value != "parts" else "part" for value in JOIN]
+    with program.start(*arguments, "--jsonl", "out.jsonl") as process:
+        assert waiting_line(process) == "waiting for parts 0 to 2 of 3 in part, which does not exist yet\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=DEADLINE_S)
+
+
 def test_a_join_waits_for_a_part_and_says_which(program: Program) -> None:
     part = program.folder / "parts/part-2.npz"
     content = part.read_bytes()

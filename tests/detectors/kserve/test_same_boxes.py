@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiohttp import web
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.selection import build_detector
@@ -66,6 +67,20 @@ def test_the_server_names_the_classes_if_it_has_names(tmp_path: Path) -> None:
     with ModelServer({"m": path}) as server:
         served = detector_of(server.url("m"))
         assert served.labels.names == ("person", "car")
+        served.close()
+
+
+def test_metadata_in_one_parameter_as_of_ultralytics_guide(tmp_path: Path) -> None:
+    path = graphs.constant(tmp_path / "m.onnx", {"output0": graphs.yolov8(BOXES, SCORES)}, metadata=graphs.ULTRALYTICS)
+    as_read = {"names": {0: "pedestrian", 1: "car"}, "imgsz": [640, 640], "task": "detect", "end2end": False}
+
+    async def config(_: web.Request) -> web.Response:
+        return web.json_response({"parameters": {"metadata": {"string_value": str(as_read)}}})
+
+    with ModelServer({"m": path}) as server:
+        server.instead["/config"] = config
+        served = detector_of(server.url("m"))
+        assert served.labels.names == ("pedestrian", "car")
         served.close()
 
 
