@@ -28,6 +28,7 @@ def quiet_environment(reconnect_s: int) -> Iterator[None]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
         "RAY_CLIENT_RECONNECT_GRACE_PERIOD": str(reconnect_s),
+        "RAY_ENABLE_AUTO_CONNECT": "0",  # else a call after the connection broke starts a cluster on this machine
         "GRPC_VERBOSITY": "NONE",
     }
     before = {name: os.environ.get(name) for name in wanted}

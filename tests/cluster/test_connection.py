@@ -35,6 +35,18 @@ with Interrupts(), connect("local", local=LocalCluster(cpus=1, object_store_byte
     print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
     BODY
 """
+AFTERWARDS = """
+import psutil
+from streamer.cluster import quiet
+from streamer.cluster.errors import imported_ray
+with quiet.quiet_environment(reconnect_s=0):
+    ray = imported_ray()
+try:
+    ray.put(1)
+except Exception as error:
+    print(type(error).__name__)
+print(len(psutil.Process().children(recursive=True)), "processes")
+"""
 REMOTE = """
 import sys
 from streamer.cluster.connection import connect
@@ -161,6 +173,14 @@ def test_a_local_cluster_ends_with_its_block(ending: str) -> None:
     awaited = children[:2] if ending == "SIGKILL" else children
     _, alive = psutil.wait_procs(awaited, timeout=30 if ending == "SIGKILL" else 0)
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow
+def test_a_call_after_the_connection_starts_no_cluster() -> None:
+    """As a call that ends a worker, when its cluster has gone away."""
+    code, out, error = ended(python(AFTERWARDS, ""))
+    assert (code, error) == (0, "")
+    assert out.splitlines() == ["RaySystemError", "0 processes"]
 
 
 @pytest.mark.slow
