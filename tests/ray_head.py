@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 READY = b"Ray runtime started"
 STORE_BYTES = 200_000_000
 LISTENS_WITHIN_S = 30.0
+OTHER_HEAD_ENDS_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,21 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """The wait for the head of another test does not count as time of this test, which is stopped if it hangs."""
+    lock = FileLock("/tmp/streamer-ray-head.lock", timeout=OTHER_HEAD_ENDS_WITHIN_S)
+    left_s, again_s = signal.setitimer(signal.ITIMER_REAL, 0)
+    try:
+        lock.acquire()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left_s, again_s)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def ray_head(*, cpus: int = 4, token: str = "", ports: tuple[int, int] | None = None) -> Iterator[RayHead]:
     """Start a head and wait until it is ready; ends all its processes on leaving.
 
@@ -86,7 +102,7 @@ def ray_head(*, cpus: int = 4, token: str = "", ports: tuple[int, int] | None = 
         *("--num-cpus", str(cpus), "--object-store-memory", str(STORE_BYTES), "--include-dashboard", "false"),
         *("--disable-usage-stats", "--temp-dir", folder, "--min-worker-port", "0", "--max-worker-port", "0"),
     ]
-    with FileLock("/tmp/streamer-ray-head.lock"):
+    with _one_at_a_time():
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

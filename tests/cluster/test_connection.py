@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streamer.cluster import connection
+from streamer.cluster import connection, ray_client
 from streamer.cluster.connection import ClusterAddress, ClusterUnavailable, connect
 from streamer.errors import ConfigError
 from tests.ray_head import RayHead, free_ports, ray_head
@@ -114,7 +114,7 @@ def test_who_gives_up_does_not_wait_for_the_attempt(monkeypatch: pytest.MonkeyPa
         except ClusterUnavailable as error:
             messages.append(str(error))
 
-    monkeypatch.setattr(connection.ray_client, "connected", hangs)
+    monkeypatch.setattr(ray_client, "connected", hangs)
     monkeypatch.setattr(connection, "_END_S", 3600)
     waits = threading.Thread(target=attempt, daemon=True)
     waits.start()
