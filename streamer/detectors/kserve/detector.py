@@ -76,7 +76,7 @@ class KServeDetector(RemoteDetector, DetectorFeature):
                 settings.remote.deadline_s,
             )
         breaker = CircuitBreaker()
-        return [cls.of(model, breaker, settings, context) for model in models]
+        return [cls.of(model, breaker, settings) for model in models]
 
 
 def _models(address: ModelAddress, settings: DetectorSettings, count: int) -> list[KServeModel]:

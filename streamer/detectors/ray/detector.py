@@ -71,7 +71,7 @@ class RayDetector(RemoteDetector, DetectorFeature):
         count = settings.workers or (1 if is_live else card.workers)
         link, breaker = PoolLink(address, card), CircuitBreaker()
         models = [PoolModel(link, settings.min_score) for _ in range(count)]
-        return [cls.of(model, breaker, settings, context) for model in models]
+        return [cls.of(model, breaker, settings) for model in models]
 
 
 class _Known:

@@ -16,7 +16,6 @@ from typing import Protocol, Self
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.remote.breaker import CircuitBreaker
 from streamer.errors import DetectorError, DetectorUnreachable
-from streamer.features import DetectorContext
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
@@ -62,7 +61,7 @@ class RemoteDetector:
         model: closed with the detector.
         breaker: shared by all detectors of the server.
         deadline_s: longest time for one frame of a live source.
-        retry_for_s: how long a frame is sent again; 0 for a live source.
+        retry_for_s: how long a frame of a file is sent again; 0: not at all.
         clock: monotonic seconds.
     """
 
@@ -72,7 +71,7 @@ class RemoteDetector:
         breaker: CircuitBreaker,
         *,
         deadline_s: float,
-        retry_for_s: float = 0.0,
+        retry_for_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._breaker = model, breaker
@@ -81,13 +80,9 @@ class RemoteDetector:
         self._closed = Event()
 
     @classmethod
-    def of(
-        cls, model: RemoteModel, breaker: CircuitBreaker, settings: DetectorSettings, context: DetectorContext
-    ) -> Self:
-        """The detector for a run: `settings.remote.deadline_s` for a live source, `settings.timeout_s` for a file."""
-        is_file = context.info is not None and not context.info.live
-        retry_for_s = settings.timeout_s if is_file else 0.0
-        return cls(model, breaker, deadline_s=settings.remote.deadline_s, retry_for_s=retry_for_s)
+    def of(cls, model: RemoteModel, breaker: CircuitBreaker, settings: DetectorSettings) -> Self:
+        """With `remote.deadline_s` of the settings for frames of cameras, and `timeout_s` for those of files."""
+        return cls(model, breaker, deadline_s=settings.remote.deadline_s, retry_for_s=settings.timeout_s)
 
     @property
     def labels(self) -> LabelTable:
@@ -116,7 +111,7 @@ class RemoteDetector:
             DetectorUnreachable: the server did not answer in time, or is known not to answer.
             DetectorError: it refuses this frame, or the detector is closed.
         """
-        if not self._retry_for_s:
+        if not self._is_sent_again(frame):
             return self._sent(frame, self._deadline_s)
         ends_s = self._clock() + self._retry_for_s
         while True:
@@ -133,6 +128,10 @@ class RemoteDetector:
         self._closed.set()
         self._model.close()
 
+    def _is_sent_again(self, frame: Frame) -> bool:
+        """Whether it is of a file. The streams of a site share a detector, and some of them may be files."""
+        return self._retry_for_s > 0 and frame.arrival_wall_clock_s is None
+
     def _sent(self, frame: Frame, limit_s: float) -> Detections:
         """The answer to one call; the limit includes that of the probe."""
         if self._closed.is_set():
@@ -147,13 +146,13 @@ class RemoteDetector:
             is_first = self._breaker.failed(error)
             if self._closed.is_set():
                 raise DetectorError("the detector is closed") from error
-            if is_first and self._retry_for_s:
+            if is_first and self._is_sent_again(frame):
                 log.warning("frame %d is sent again for up to %g s: %s", frame.index, self._retry_for_s, error)
             raise
         except BaseException:
             self._breaker.succeeded()  # the server has answered, if with an error
             raise
         lasted_s = self._breaker.succeeded()
-        if lasted_s is not None and self._retry_for_s:
+        if lasted_s is not None and self._is_sent_again(frame):
             log.warning("the detector answers again after %.1f s", lasted_s)
         return found

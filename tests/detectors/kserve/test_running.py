@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from streamer.detectors.selection import build_detector
 from streamer.errors import DetectorError, DetectorUnreachable, ModelError
 from streamer.features import DetectorContext
 from streamer.interfaces import Detector, StreamInfo
+from streamer.values.frame import Frame
 from tests.detectors.frames import blank, frame_of
 from tests.detectors.kserve.server import ModelServer
 from tests.detectors.onnx.test_families import write_yolov8
 
-FRAME = frame_of(blank(192, 128))
+FRAME_OF_A_FILE = frame_of(blank(192, 128))
+FRAME = replace(FRAME_OF_A_FILE, arrival_wall_clock_s=1e9)
+"""Of a live source."""
 LIVE = StreamInfo("camera", 192, 128, "rgb24", Fraction(1, 25), live=True)
 FILE = StreamInfo("clip.mp4", 192, 128, "rgb24", Fraction(1, 25))
 
@@ -119,7 +123,10 @@ def test_frames_of_a_file_wait_for_the_server(model: Path) -> None:
     with ModelServer({"yolov8": model}) as before:
         first, second = detectors_of(before, FILE)
     found: list[int] = []
-    threads = [threading.Thread(target=lambda one=one: found.append(len(one.detect(FRAME)))) for one in (first, second)]
+    threads = [
+        threading.Thread(target=lambda one=one: found.append(len(one.detect(FRAME_OF_A_FILE))))
+        for one in (first, second)
+    ]
     for thread in threads:
         thread.start()
     with ModelServer({"yolov8": model}, before.port):
@@ -146,15 +153,15 @@ def test_the_connection_is_kept(server: ModelServer) -> None:
     detector.close()
 
 
-@pytest.mark.parametrize("info", [LIVE, FILE])
-def test_closing_ends_a_call_at_once(server: ModelServer, info: StreamInfo) -> None:
-    detector = detectors_of(server, info, workers=1, remote={"deadline_s": 3600})[0]
+@pytest.mark.parametrize("frame", [FRAME, FRAME_OF_A_FILE], ids=["live", "file"])
+def test_closing_ends_a_call_at_once(server: ModelServer, frame: Frame) -> None:
+    detector = detectors_of(server, workers=1, remote={"deadline_s": 3600})[0]
     held = server.instead["/infer"] = Held(server)
     errors: list[str] = []
 
     def detect() -> None:
         try:
-            detector.detect(FRAME)
+            detector.detect(frame)
         except DetectorError as error:
             errors.append(str(error))
 

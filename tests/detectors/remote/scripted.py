@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -55,7 +56,12 @@ class ScriptedModel:
             raise answer
 
 
+def live_frame(index: int) -> Frame:
+    """A frame of a live source."""
+    return replace(frame_of(index), arrival_wall_clock_s=1e9 + index)
+
+
 def frame_of(index: int) -> Frame:
-    """A small grey frame."""
+    """A small grey frame of a file."""
     picture = av.VideoFrame.from_ndarray(np.full((8, 8, 3), 90, np.uint8), "rgb24")
     return Frame(picture, index=index, pts=index, time_base=Fraction(1, 25), captured_s=0.0)

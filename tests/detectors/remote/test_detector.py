@@ -10,17 +10,18 @@ import pytest
 from streamer.detectors.remote.breaker import FAILURES, PROBE_EVERY_S, CircuitBreaker
 from streamer.detectors.remote.detector import RemoteDetector
 from streamer.errors import DetectorError, DetectorUnreachable
-from tests.detectors.remote.scripted import GONE, Clock, ScriptedModel, frame_of
+from streamer.values.frame import Frame
+from tests.detectors.remote.scripted import GONE, Clock, ScriptedModel, frame_of, live_frame
 
 
 def live(model: ScriptedModel, clock: Clock) -> RemoteDetector:
-    return RemoteDetector(model, CircuitBreaker(clock), deadline_s=2.0, clock=clock)
+    return RemoteDetector(model, CircuitBreaker(clock), deadline_s=2.0, retry_for_s=60, clock=clock)
 
 
 def test_a_live_frame_is_sent_once_with_its_deadline() -> None:
     model = ScriptedModel(GONE)
     with pytest.raises(DetectorUnreachable, match="connection refused"):
-        live(model, Clock()).detect(frame_of(7))
+        live(model, Clock()).detect(live_frame(7))
     assert model.calls == ["frame 7"]
     assert model.limits_s == [2.0]
 
@@ -30,7 +31,7 @@ def test_while_the_server_is_gone_live_frames_are_not_sent() -> None:
     detector = live(model, clock)
     for index in range(20):
         with pytest.raises(DetectorUnreachable):
-            detector.detect(frame_of(index))
+            detector.detect(live_frame(index))
     assert model.calls == [f"frame {index}" for index in range(FAILURES)]
 
 
@@ -40,7 +41,7 @@ def test_the_first_frame_after_a_successful_probe_is_detected() -> None:
     found = []
     for index in range(FAILURES + 4):
         try:
-            found.append((index, len(detector.detect(frame_of(index)))))
+            found.append((index, len(detector.detect(live_frame(index)))))
         except DetectorUnreachable:
             clock.now_s += PROBE_EVERY_S
     # One frame pays for the probe that fails.
@@ -48,15 +49,15 @@ def test_the_first_frame_after_a_successful_probe_is_detected() -> None:
     assert model.calls[FAILURES : FAILURES + 3] == ["probe", "probe", f"frame {FAILURES + 1}"]
 
 
-@pytest.mark.parametrize("retry_for_s", [0.0, 120.0])
-def test_a_probe_may_take_as_long_as_a_live_frame(retry_for_s: float) -> None:
+@pytest.mark.parametrize("frame", [frame_of(0), live_frame(0)], ids=["file", "live"])
+def test_a_probe_may_take_as_long_as_a_live_frame(frame: Frame) -> None:
     """A server that is always slow to answer would else stay away for the rest of the run."""
     model, clock = ScriptedModel(None), Clock()
     breaker = CircuitBreaker(clock)
     for _ in range(FAILURES):
         breaker.failed(GONE)
     clock.now_s += PROBE_EVERY_S
-    RemoteDetector(model, breaker, deadline_s=2.0, retry_for_s=retry_for_s, clock=clock).detect(frame_of(0))
+    RemoteDetector(model, breaker, deadline_s=2.0, retry_for_s=120, clock=clock).detect(frame)
     assert model.calls == ["probe", "frame 0"]
     assert model.limits_s[0] == 2.0
 
@@ -81,6 +82,15 @@ def test_a_frame_of_a_file_is_sent_until_the_server_answers(caplog: pytest.LogCa
         "frame 3 is sent again for up to 60 s: connection refused",
         "the detector answers again",
     ]
+
+
+def test_streams_of_files_and_cameras_share_a_detector() -> None:
+    model = ScriptedModel(GONE, GONE, None)
+    detector = RemoteDetector(model, CircuitBreaker(), deadline_s=2.0, retry_for_s=60)
+    with pytest.raises(DetectorUnreachable):
+        detector.detect(live_frame(0))
+    assert len(detector.detect(frame_of(0))) == 1
+    assert model.calls == ["frame 0", "frame 0", "frame 0"]
 
 
 def test_a_frame_of_a_file_is_given_up_after_the_time_limit() -> None:
