@@ -40,8 +40,8 @@ def clip(program: Program) -> Path:
     return write_video(program.folder / "clip.mp4", frames=FRAMES, size=(192, 128))
 
 
-def counted(server: ModelServer, number: int) -> threading.Event:
-    """Set when so many frames have come."""
+def counted(server: ModelServer, number: int, *, and_hold: bool = False) -> threading.Event:
+    """Set when so many frames have come; those and later ones are not answered if they are to be held."""
     came, frames = threading.Event(), 0
 
     async def count(request: web.Request) -> web.StreamResponse:
@@ -49,6 +49,8 @@ def counted(server: ModelServer, number: int) -> threading.Event:
         frames += 1
         if frames == number:
             came.set()
+        while and_hold and frames >= number:
+            await asyncio.sleep(0.01)  # ends with the server
         return await server.infer(request)
 
     server.instead["/infer"] = count
@@ -94,16 +96,18 @@ def test_a_plan_does_not_contain_a_login(program: Program, clip: Path) -> None:
 @pytest.mark.slow
 def test_a_restart_of_the_server_costs_a_file_no_frame(program: Program, clip: Path, model: Path) -> None:
     with ModelServer({"yolo": model}) as before:
-        came = counted(before, 10)
+        came = counted(before, 10, and_hold=True)
         run = program.start(
             "run", clip, "--detector", before.url("yolo"), "--report", "report.json", "--jsonl", "o.jsonl"
         )
         assert came.wait(60)
-    with ModelServer({"yolo": model}, before.port), run as process:
-        _, errors = process.communicate(timeout=60)
+    with run as process:
+        assert process.stderr is not None
+        assert any("is sent again for up to 120 s" in line for line in process.stderr)
+        with ModelServer({"yolo": model}, before.port):
+            _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert program.report()["frames"]["detected"] == FRAMES
-    assert "is sent again for up to 120 s" in errors
     assert "the detector answers again after" in errors
 
 
