@@ -76,7 +76,7 @@ def build_ray(_: Path) -> Detector:
             super().close()
             ended.close()
 
-    return RayDetector(Ended(pool.link(), None), CircuitBreaker(), deadline_s=60.0)
+    return RayDetector(Ended(pool.link(), None), CircuitBreaker(), deadline_s=60.0, retry_for_s=0)
 
 
 BUILDERS: dict[str, Callable[[Path], Detector]] = {
