@@ -19,12 +19,13 @@ ROOT = Path(__file__).parents[3]
 HANGS_S = 120
 SENDER = """
 import sys
+from dataclasses import replace
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.selection import build_detector
 from streamer.errors import DetectorUnreachable
 from streamer.features import DetectorContext
 from tests.detectors.frames import frame_of, street
-frame = frame_of(street(320, 240, seed=3))
+frame = replace(frame_of(street(320, 240, seed=3)), arrival_wall_clock_s=1e9)  # of a live source
 detector, *others = build_detector(DetectorSettings(name=sys.argv[1]), DetectorContext()).detectors
 first = detector.detect(frame)
 print("detects", flush=True)
