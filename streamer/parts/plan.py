@@ -10,7 +10,6 @@ import json
 from bisect import bisect_right
 from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -137,8 +136,3 @@ class Plan(Section):
     @cached_property
     def _starts(self) -> list[int]:
         return [part.start_pts for part in self.parts[1:] if part.start_pts is not None]
-
-
-def default_parts_folder(plan: Path) -> Path:
-    """Where `run --plan` looks for parts: beside the plan."""
-    return plan.absolute().parent
